@@ -139,13 +139,21 @@ func (s *Server) CLI(args ...string) string {
 // Client returns a plain client of the server, which is closed when the test
 // ends.
 func (s *Server) Client() *redis.Client {
-	client := s.client()
+	client := redis.NewClient(s.options())
 	s.tb.Cleanup(func() { _ = client.Close() })
 	return client
 }
 
+// client is for this package's own questions: it asks once.
 func (s *Server) client() *redis.Client {
-	return redis.NewClient(&redis.Options{
+	options := s.options()
+	options.MaxRetries = -1
+	options.DialerRetries = 1
+	return redis.NewClient(options)
+}
+
+func (s *Server) options() *redis.Options {
+	return &redis.Options{
 		Addr:                  s.Addr(),
 		Password:              s.password,
 		ContextTimeoutEnabled: true,
@@ -153,7 +161,7 @@ func (s *Server) client() *redis.Client {
 		MaintNotificationsConfig: &maintnotifications.Config{
 			Mode: maintnotifications.ModeDisabled,
 		},
-	})
+	}
 }
 
 // run starts the process on the reserved port.
