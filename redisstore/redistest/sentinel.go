@@ -78,12 +78,10 @@ sentinel parallel-syncs %[1]s 1
 // look at its servers as often. SENTINEL DEBUG exists from Redis 7.0 on; older
 // sentinels are merely slower to find each other.
 func hurry(sentinel *Server) {
-	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
-	defer cancel()
-	client := sentinel.client()
-	defer func() { _ = client.Close() }()
-	_ = client.Do(ctx, "SENTINEL", "DEBUG",
-		"INFO-PERIOD", "100", "PING-PERIOD", "100", "PUBLISH-PERIOD", "100").Err()
+	_ = query(sentinel, func(ctx context.Context, client *redis.Client) error {
+		return client.Do(ctx, "SENTINEL", "DEBUG",
+			"INFO-PERIOD", "100", "PING-PERIOD", "100", "PUBLISH-PERIOD", "100").Err()
+	})
 }
 
 // knowsAll reports whether a sentinel sees the replica and its two fellows,

@@ -3,6 +3,8 @@ package redistest
 import (
 	"context"
 	"strings"
+
+	"github.com/redis/go-redis/v9"
 )
 
 func addrs(servers []*Server) []string {
@@ -13,14 +15,24 @@ func addrs(servers []*Server) []string {
 	return all
 }
 
-// info returns a section of a server's INFO, or an empty map where the server
-// does not answer within a second.
-func info(server *Server, section string) map[string]string {
+// query opens a connection to a server for one question. A killed or frozen
+// server costs an error and at most a second.
+func query(server *Server, question func(context.Context, *redis.Client) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 	defer cancel()
 	client := server.client()
 	defer func() { _ = client.Close() }()
-	text, err := client.Info(ctx, section).Result()
+	return question(ctx, client)
+}
+
+// info returns a section of a server's INFO, or nil where the server does not
+// answer.
+func info(server *Server, section string) map[string]string {
+	var text string
+	err := query(server, func(ctx context.Context, client *redis.Client) (err error) {
+		text, err = client.Info(ctx, section).Result()
+		return err
+	})
 	if err != nil {
 		return nil
 	}
