@@ -23,18 +23,21 @@ type Cluster struct {
 
 // StartCluster runs a Redis Cluster and returns once every node knows who
 // serves each slot and every replica is in sync. A node that does not answer
-// for a second is taken to be down and its replica takes over.
+// for 1.5 seconds is taken to be down and its replica takes over.
 //
 // Further args go to each node's command line, as in Start.
 func StartCluster(tb testing.TB, args ...string) *Cluster {
 	tb.Helper()
 	args = append([]string{
 		"--cluster-enabled", "yes",
-		"--cluster-node-timeout", "1000",
+		"--cluster-node-timeout", "1500",
+		// CLUSTER SLOTS leaves a replica out until something was replicated to
+		// it, which on an empty primary is the first ping, after 10 s.
+		"--repl-ping-replica-period", "1",
 	}, args...)
 	cluster := &Cluster{tb: tb}
 	for range 2 * shardCount {
-		cluster.nodes = append(cluster.nodes, launch(tb, args...))
+		cluster.nodes = append(cluster.nodes, launch(tb, memoryDir(tb), args...))
 	}
 	for _, node := range cluster.nodes {
 		node.awaitReady()
@@ -125,27 +128,35 @@ func (c *Cluster) PrimaryOf(key string) *Server {
 	return c.shardOf(key)[0]
 }
 
-// ReplicaOf returns a replica of the node that serves key.
+// ReplicaOf returns the replica of the node that serves key. It waits until
+// there is one: CLUSTER SLOTS lists no replica that is down or not in sync.
 func (c *Cluster) ReplicaOf(key string) *Server {
 	c.tb.Helper()
-	shard := c.shardOf(key)
-	if len(shard) < 2 {
-		c.tb.Fatalf("redistest: no replica serves the key %q", key)
-	}
-	return shard[1]
+	var replica *Server
+	Eventually(c.tb, fmt.Sprintf("a replica to hold the key %q", key), func() bool {
+		shard := c.shardOf(key)
+		if len(shard) > 1 {
+			replica = shard[1]
+		}
+		return replica != nil
+	})
+	return replica
 }
 
-// AwaitFailover waits until every node that answers names another primary for
-// key than old and finds the cluster whole, and returns that primary.
+// AwaitFailover waits until every other node that answers names another primary
+// for key than old and finds the cluster whole, and returns that primary.
 func (c *Cluster) AwaitFailover(key string, old *Server) *Server {
 	c.tb.Helper()
 	var heir *Server
 	Eventually(c.tb, "a failover", func() bool {
 		heir = nil
 		for _, node := range c.nodes {
+			if node == old {
+				continue
+			}
 			state := clusterInfo(node)
 			if state == nil {
-				continue // killed or frozen
+				continue // also killed or frozen
 			}
 			shard := c.shardSeenBy(node, key)
 			if state["cluster_state"] != "ok" || shard == nil || shard[0] == old || heir != nil && shard[0] != heir {

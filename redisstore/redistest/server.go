@@ -36,16 +36,16 @@ type Server struct {
 // "--requirepass" the server's own clients use that password.
 func Start(tb testing.TB, args ...string) *Server {
 	tb.Helper()
-	server := launch(tb, args...)
+	server := launch(tb, tb.TempDir(), args...)
 	server.awaitReady()
 	return server
 }
 
 // launch starts a server without waiting for it, so that the members of a
 // topology start side by side.
-func launch(tb testing.TB, args ...string) *Server {
+func launch(tb testing.TB, dir string, args ...string) *Server {
 	tb.Helper()
-	return launchWith(tb, tb.TempDir(), password(args), func(port int) []string {
+	return launchWith(tb, dir, password(args), func(port int) []string {
 		return append([]string{
 			"--port", strconv.Itoa(port),
 			"--bind", host,

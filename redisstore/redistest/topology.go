@@ -2,10 +2,30 @@ package redistest
 
 import (
 	"context"
+	"os"
 	"strings"
+	"testing"
 
 	"github.com/redis/go-redis/v9"
 )
+
+// memoryDir makes a directory that ends with the test, in memory where the
+// system has a place for that. Sentinels and cluster nodes sync each step of a
+// failover to disk and answer nobody meanwhile: on a busy disk long enough for
+// others to take them to be down.
+func memoryDir(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "redistest-")
+	if err != nil {
+		return tb.TempDir()
+	}
+	tb.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			tb.Errorf("redistest: %v", err)
+		}
+	})
+	return dir
+}
 
 func addrs(servers []*Server) []string {
 	all := make([]string, len(servers))
