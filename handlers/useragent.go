@@ -26,8 +26,8 @@ func userAgentName(ua string) string {
 		ua = ua[:maxUserAgent]
 	}
 	parsed := useragent.Parse(ua)
-	os := osOf(ua, parsed)
-	return clientOf(ua, parsed, os.handheld).String() + " on " + os.String()
+	system := osOf(ua, parsed)
+	return clientOf(ua, parsed, system.handheld).String() + " on " + system.String()
 }
 
 // software is a client or an operating system.
