@@ -1,0 +1,123 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Access is what Redis says of one request's token.
+type Access struct {
+	// Live tells whether session and account exist. Where they don't, the rest
+	// but Quota is empty.
+	Live bool
+	// Session is the one the token stands for.
+	Session Session
+	// Staff and Banned are of the session's account.
+	Staff, Banned bool
+	// Quota is the user's where the session is live, else the address's.
+	Quota Quota
+}
+
+// Authenticate is the token check: one round trip that reads the session and
+// its account and charges the request to the user.
+//
+// Where the session turns out dead the user gets the charge back and the
+// address pays instead, in a second trip: nobody spends another's allowance
+// with that user's old tokens.
+func (s *Store) Authenticate(ctx context.Context, uid, sid, address string) (Access, error) {
+	ctx, cancel := s.withTimeout(ctx)
+	defer cancel()
+
+	window := s.apiWindow()
+	counter := userCounterKey(uid, window.number)
+	var lookup sessionLookup
+	var charge apiCharge
+	err := pipelined(ctx, s.rdb, func(pipe redis.Pipeliner) {
+		lookup = lookUpSession(ctx, pipe, uid, sid)
+		charge = window.charge(ctx, pipe, counter)
+	})
+	if err != nil {
+		return Access{}, fmt.Errorf("check a token: %w", err)
+	}
+	access, err := lookup.access()
+	if err != nil {
+		return Access{}, fmt.Errorf("check a token: %w", err)
+	}
+	if access.Live {
+		access.Quota, err = charge.quota()
+		return access, err
+	}
+
+	err = pipelined(ctx, s.rdb, func(pipe redis.Pipeliner) {
+		if charge.count.Err() == nil {
+			window.refund(ctx, pipe, counter)
+		}
+		charge = window.charge(ctx, pipe, addressCounterKey(address, window.number))
+	})
+	if err != nil {
+		return Access{}, fmt.Errorf("charge a dead token: %w", err)
+	}
+	access.Quota, err = charge.quota()
+	return access, err
+}
+
+// IsLive tells whether a token's session and account exist, and charges nobody.
+func (s *Store) IsLive(ctx context.Context, uid, sid string) (bool, error) {
+	ctx, cancel := s.withTimeout(ctx)
+	defer cancel()
+	var lookup sessionLookup
+	err := pipelined(ctx, s.rdb, func(pipe redis.Pipeliner) {
+		lookup = lookUpSession(ctx, pipe, uid, sid)
+	})
+	if err != nil {
+		return false, fmt.Errorf("look up a session: %w", err)
+	}
+	access, err := lookup.access()
+	return access.Live, err
+}
+
+// sessionLookup is a session and its account being read; the replies are there
+// once the pipeline has run.
+type sessionLookup struct {
+	sid           string
+	session, user *redis.SliceCmd
+}
+
+func lookUpSession(ctx context.Context, pipe redis.Pipeliner, uid, sid string) sessionLookup {
+	return sessionLookup{
+		sid:     sid,
+		session: pipe.HMGet(ctx, sessionKey(uid, sid), sessionFields...),
+		user:    pipe.HMGet(ctx, userKey(uid), "staff", "bannedAt"),
+	}
+}
+
+// access reads both replies, each with its own error: a session that could not
+// be read is no dead session.
+func (l sessionLookup) access() (Access, error) {
+	sessionValues, err := l.session.Result()
+	if err != nil {
+		return Access{}, fmt.Errorf("read the session: %w", err)
+	}
+	userValues, err := l.user.Result()
+	if err != nil {
+		return Access{}, fmt.Errorf("read the account: %w", err)
+	}
+	session, found, err := parseSession(l.sid, sessionValues)
+	if err != nil || !found {
+		return Access{}, err
+	}
+	if len(userValues) != 2 {
+		return Access{}, errors.New("read the account: reply of another length")
+	}
+	staff, isUser := userValues[0].(string)
+	// Redis drops the hash at its expiry; the comparison holds even where an
+	// operator's PERSIST or a restored dump took the expiry away.
+	if !isUser || !session.ExpiresAt.After(time.Now()) {
+		return Access{}, nil
+	}
+	return Access{Live: true, Session: session, Staff: staff == "1", Banned: userValues[1] != nil}, nil
+}

@@ -1,0 +1,157 @@
+// Package redisstore keeps accounts, sessions and limits in Redis. It is the
+// only package that knows Redis: a request comes here from handlers, once to
+// check its token and, where it reads or changes something, once more.
+//
+// "Not found" is a value, never an error. Every error means that Redis could
+// not answer, and then nobody may be let in.
+package redisstore
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/sessiond/sessiond/config"
+)
+
+// Options say how the store behaves; how Redis is reached is config.Redis.
+type Options struct {
+	// Timeout bounds each call of the store, all its round trips together.
+	Timeout time.Duration
+	// MaxSessions is how many live sessions a user may hold.
+	MaxSessions int
+	// LoginLimit and APILimit say how many requests are admitted.
+	LoginLimit, APILimit config.Limit
+}
+
+// OptionsFrom picks the store's options out of the settings.
+func OptionsFrom(c config.Config) Options {
+	return Options{
+		Timeout:     c.Redis.Timeout,
+		MaxSessions: c.Sessions.MaxPerUser,
+		LoginLimit:  c.Limits.Login,
+		APILimit:    c.Limits.API,
+	}
+}
+
+// Store keeps all state of sessiond. It holds none itself, so that any number
+// of replicas can share one Redis. It is safe for concurrent use.
+type Store struct {
+	rdb     redis.UniversalClient
+	options Options
+	login   *loginLimiter
+}
+
+// New returns a store on rdb, which the store closes.
+func New(rdb redis.UniversalClient, options Options) *Store {
+	return &Store{rdb: rdb, options: options, login: newLoginLimiter(rdb, options.LoginLimit)}
+}
+
+// Connect returns a client for a standalone server, a primary behind Sentinel
+// or a cluster. It does not dial: a Redis that is away is an error of the first
+// command, not of the start.
+func Connect(c config.Redis) redis.UniversalClient {
+	options := &redis.UniversalOptions{
+		Addrs:    c.Addresses,
+		DB:       c.DB,
+		Username: c.Username,
+		Password: c.Password,
+
+		// A command whose reply was lost may have run: sent again, a login would
+		// leave a second session and a request would be charged twice.
+		MaxRetries: -1,
+		// Without it go-redis waits for its own timeouts, whatever the deadline.
+		ContextTimeoutEnabled: true,
+		DialTimeout:           c.Timeout,
+		ReadTimeout:           c.Timeout,
+		WriteTimeout:          c.Timeout,
+		PoolTimeout:           c.Timeout,
+		DialerRetries:         1,
+
+		// Redis 7 and older refuse these and fail the connection with them.
+		DisableIdentity:          true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+	if c.TLS {
+		options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+
+	switch c.Mode {
+	case config.ModeCluster:
+		cluster := options.Cluster()
+		// A layout that is a minute old, the default, keeps a failed primary in
+		// use long after its replica has taken over.
+		cluster.ClusterStateReloadInterval = time.Second
+		return redis.NewClusterClient(cluster)
+	case config.ModeSentinel:
+		options.MasterName = c.MasterName
+		return redis.NewFailoverClient(options.Failover())
+	default:
+		return redis.NewClient(options.Simple())
+	}
+}
+
+// Close closes the connections to Redis.
+func (s *Store) Close() error {
+	return s.rdb.Close()
+}
+
+// Ping tells whether Redis answers.
+func (s *Store) Ping(ctx context.Context) error {
+	ctx, cancel := s.withTimeout(ctx)
+	defer cancel()
+	if err := s.rdb.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("ping: %w", err)
+	}
+	return nil
+}
+
+// EvictionPolicy returns Redis' maxmemory-policy; only "noeviction" is safe,
+// since an evicted session is a user logged out. It is empty where the server
+// does not let CONFIG be read, as hosted ones often do not.
+func (s *Store) EvictionPolicy(ctx context.Context) (string, error) {
+	ctx, cancel := s.withTimeout(ctx)
+	defer cancel()
+	values, err := s.rdb.ConfigGet(ctx, "maxmemory-policy").Result()
+	var refused redis.Error
+	if errors.As(err, &refused) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read maxmemory-policy: %w", err)
+	}
+	return values["maxmemory-policy"], nil
+}
+
+func (s *Store) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, s.options.Timeout)
+}
+
+// now is the time by Redis' clock, the one that all replicas share.
+func (s *Store) now(ctx context.Context) (time.Time, error) {
+	now, err := s.rdb.Time(ctx).Result()
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read the time: %w", err)
+	}
+	return now, nil
+}
+
+// pipelined sends commands in one round trip. Its error is one of the
+// connection; what Redis answers to a command is that command's own error, of
+// which Exec would return the first alone.
+func pipelined(ctx context.Context, rdb redis.UniversalClient, fill func(redis.Pipeliner)) error {
+	pipe := rdb.Pipeline()
+	fill(pipe)
+	_, err := pipe.Exec(ctx)
+	var answered redis.Error
+	if err == nil || errors.As(err, &answered) {
+		return nil
+	}
+	return err
+}
+

@@ -1,0 +1,136 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/go-redis/redis_rate/v10"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/sessiond/sessiond/config"
+)
+
+// Quota is what a limiter said of one request.
+type Quota struct {
+	// Allowed tells whether the request may go on.
+	Allowed bool
+	// Limit is how many requests a window admits, Remaining how many are left.
+	Limit, Remaining int
+	// Reset is the time until the full limit is there again.
+	Reset time.Duration
+	// RetryAfter is the time after which a refused request would be admitted.
+	RetryAfter time.Duration
+}
+
+// loginLimiter admits logins by GCRA: a burst of Requests, then one each
+// Window/Requests.
+type loginLimiter struct {
+	limiter *redis_rate.Limiter
+	limit   redis_rate.Limit
+}
+
+func newLoginLimiter(rdb redis.UniversalClient, limit config.Limit) *loginLimiter {
+	return &loginLimiter{
+		limiter: redis_rate.NewLimiter(rdb),
+		limit:   redis_rate.Limit{Rate: limit.Requests, Burst: limit.Requests, Period: limit.Window},
+	}
+}
+
+// AllowLogin charges one login to an address.
+func (s *Store) AllowLogin(ctx context.Context, address string) (Quota, error) {
+	ctx, cancel := s.withTimeout(ctx)
+	defer cancel()
+	result, err := s.login.limiter.Allow(ctx, loginLimitKey(address), s.login.limit)
+	if err != nil {
+		return Quota{}, fmt.Errorf("charge a login: %w", err)
+	}
+	return Quota{
+		Allowed:    result.Allowed > 0,
+		Limit:      s.options.LoginLimit.Requests,
+		Remaining:  result.Remaining,
+		Reset:      result.ResetAfter,
+		RetryAfter: max(result.RetryAfter, 0),
+	}, nil
+}
+
+// ChargeAddress charges one API request to an address: one that bears no token
+// that admits it.
+func (s *Store) ChargeAddress(ctx context.Context, address string) (Quota, error) {
+	ctx, cancel := s.withTimeout(ctx)
+	defer cancel()
+	window := s.apiWindow()
+	var charge apiCharge
+	err := pipelined(ctx, s.rdb, func(pipe redis.Pipeliner) {
+		charge = window.charge(ctx, pipe, addressCounterKey(address, window.number))
+	})
+	if err != nil {
+		return Quota{}, fmt.Errorf("charge an address: %w", err)
+	}
+	return charge.quota()
+}
+
+// apiWindow is a fixed window of the API limiter. Its number is part of the
+// counter's key: a counter is never reset, it is left behind to expire.
+type apiWindow struct {
+	limit  config.Limit
+	number int64
+	left   time.Duration
+}
+
+// apiWindow returns the window of this moment by the replica's clock; replicas
+// whose clocks differ disagree for that long at its edges, no longer.
+func (s *Store) apiWindow() apiWindow {
+	now := time.Now()
+	limit := s.options.APILimit
+	number := now.UnixNano() / int64(limit.Window)
+	end := time.Unix(0, (number+1)*int64(limit.Window))
+	return apiWindow{limit: limit, number: number, left: end.Sub(now)}
+}
+
+// apiCharge is a request being charged; its reply is there once the pipeline
+// has run.
+type apiCharge struct {
+	window apiWindow
+	count  *redis.IntCmd
+	expire *redis.BoolCmd
+}
+
+func (w apiWindow) charge(ctx context.Context, pipe redis.Pipeliner, key string) apiCharge {
+	return apiCharge{window: w, count: pipe.Incr(ctx, key), expire: pipe.Expire(ctx, key, w.ttl())}
+}
+
+// refund takes a charge back. EXPIRE makes sure that a counter which expired
+// meanwhile, and which DECR makes anew, does not stay for ever.
+func (w apiWindow) refund(ctx context.Context, pipe redis.Pipeliner, key string) {
+	pipe.Decr(ctx, key)
+	pipe.Expire(ctx, key, w.ttl())
+}
+
+// ttl outlives the window by the difference that replicas' clocks may have.
+func (w apiWindow) ttl() time.Duration {
+	return w.limit.Window + time.Second
+}
+
+// quota fails where the request could not be counted, as when memory is out:
+// who can't be limited is not let in.
+func (c apiCharge) quota() (Quota, error) {
+	count, err := c.count.Result()
+	if err != nil {
+		return Quota{}, fmt.Errorf("count a request: %w", err)
+	}
+	if err := c.expire.Err(); err != nil {
+		return Quota{}, fmt.Errorf("bound a counter: %w", err)
+	}
+	limit := c.window.limit.Requests
+	quota := Quota{
+		Allowed:   count <= int64(limit),
+		Limit:     limit,
+		Remaining: int(max(int64(limit)-count, 0)),
+		Reset:     c.window.left,
+	}
+	if !quota.Allowed {
+		quota.RetryAfter = c.window.left
+	}
+	return quota, nil
+}

@@ -1,0 +1,81 @@
+-- create_session starts one session of a user who is still entitled to it.
+--
+-- KEYS  1 user hash, 2 index, 3 .. 2+n hashes of the n candidate IDs, then one
+--       hash for each known ID
+-- ARGV  1 seconds to live, 2 sessions a user may hold, 3 the password hash that
+--       was verified, 4 name, 5 first candidate ID, 6 n, then the known IDs
+-- Reply {'created', ID, exp} | {'unknown'} | {'changed'} | {'banned'} |
+--       {'retry', now in ms, last ID, index members ...}
+--
+-- One step, because the cap must hold under concurrent logins and because a
+-- ban, a removal or a new password that overtook the verification must win.
+-- Candidates are consecutive. An ID is never given twice, not even after its
+-- session ended, or a revoked token would come back to life: `lastSession`
+-- remembers the greatest. 'retry' carries what a next call needs to know, so a
+-- first call with neither candidates nor known IDs is how a caller asks.
+local user, index = KEYS[1], KEYS[2]
+local ttl, cap, hash, name = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local first, n = tonumber(ARGV[5]), tonumber(ARGV[6])
+
+local account = redis.call('HMGET', user, 'passwordHash', 'bannedAt', 'lastSession')
+if not account[1] then return {'unknown'} end
+if account[1] ~= hash then return {'changed'} end
+if account[2] then return {'banned'} end
+
+local time = redis.call('TIME')
+local seconds = tonumber(time[1])
+local now = seconds * 1000 + math.floor(tonumber(time[2]) / 1000)
+local last = tonumber(account[3] or '0') or 0
+
+-- Creation order: IDs of the older system are seconds, ours milliseconds.
+local function created(id)
+  local t = tonumber(id)
+  if #id <= 10 then t = t * 1000 end
+  return t
+end
+
+local function retry()
+  local reply = {'retry', string.format('%.0f', now), string.format('%.0f', last)}
+  for _, id in ipairs(redis.call('ZRANGE', index, 0, -1)) do reply[#reply + 1] = id end
+  return reply
+end
+
+-- The millisecond of now where it is a candidate, else the earliest that is.
+local id = math.max(now, last + 1, first)
+if id > first + n - 1 then id = math.max(last + 1, first) end
+while id <= first + n - 1 and redis.call('EXISTS', KEYS[3 + id - first]) == 1 do id = id + 1 end
+if id > first + n - 1 then return retry() end
+local key = KEYS[3 + id - first]
+
+local known = {}
+for i = 7, #ARGV do known[ARGV[i]] = KEYS[2 + n + i - 6] end
+
+local live, gone = {}, {}
+local members = redis.call('ZRANGEBYSCORE', index, '(' .. time[1], '+inf')
+if #members >= cap then
+  for _, member in ipairs(members) do
+    if not known[member] then return retry() end
+    if redis.call('EXISTS', known[member]) == 1 then
+      live[#live + 1] = member
+    else
+      gone[#gone + 1] = member
+    end
+  end
+  table.sort(live, function(a, b) return created(a) < created(b) end)
+end
+
+-- The one command that memory can refuse comes before any other write.
+id = string.format('%.0f', id)
+local exp = string.format('%.0f', seconds + ttl)
+redis.call('HSET', key, 'name', name, 'exp', exp, 'createdAt', id, 'updatedAt', id)
+redis.call('EXPIREAT', key, exp)
+redis.call('HSET', user, 'lastSession', id)
+redis.call('ZREMRANGEBYSCORE', index, '-inf', time[1])
+for _, member in ipairs(gone) do redis.call('ZREM', index, member) end
+for i = 1, #live - cap + 1 do
+  redis.call('DEL', known[live[i]])
+  redis.call('ZREM', index, live[i])
+end
+redis.call('ZADD', index, exp, id)
+redis.call('EXPIREAT', index, redis.call('ZRANGE', index, -1, -1, 'WITHSCORES')[2])
+return {'created', id, exp}

@@ -1,0 +1,100 @@
+package redisstore
+
+import (
+	"context"
+	"embed"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed lua/*.lua
+var luaFiles embed.FS
+
+var (
+	createSessionScript   = mustScript("create_session")
+	listSessionsScript    = mustScript("list_sessions")
+	endSessionsScript     = mustScript("end_sessions")
+	endAllSessionsScript  = mustScript("end_all_sessions")
+	touchSessionScript    = mustScript("touch_session")
+	createUserScript      = mustScript("create_user")
+	changeUserScript      = mustScript("change_user")
+	removeUserScript      = mustScript("remove_user")
+	importUserScript      = mustScript("import_user")
+	claimUsernameScript   = mustScript("claim_username")
+	confirmUsernameScript = mustScript("confirm_username")
+	releaseUsernameScript = mustScript("release_username")
+)
+
+// mustScript panics where the program was built without the file: no input can
+// bring that about.
+func mustScript(name string) *redis.Script {
+	source, err := luaFiles.ReadFile("lua/" + name + ".lua")
+	if err != nil {
+		panic(err)
+	}
+	return redis.NewScript(string(source))
+}
+
+// run runs a script by its digest and sends it whole where Redis does not know
+// it (any more), so that SCRIPT FLUSH and a restart go unnoticed. The second
+// attempt is no repetition: NOSCRIPT means that nothing ran.
+func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args ...any) *redis.Cmd {
+	return script.Run(ctx, s.rdb, keys, args...)
+}
+
+// settle runs a script whose keys depend on what the user's index holds, until
+// they suffice: the script replies 'retry' and the index members where they do
+// not, having changed nothing. It returns the reply without its first word, and
+// that word.
+func (s *Store) settle(ctx context.Context, script *redis.Script, build func(known []string) (keys []string, args []any)) (string, []string, error) {
+	var known []string
+	for {
+		keys, args := build(known)
+		reply, err := s.run(ctx, script, keys, args...).StringSlice()
+		if err != nil {
+			return "", nil, err
+		}
+		if len(reply) == 0 {
+			return "", nil, fmt.Errorf("empty reply of a script")
+		}
+		if reply[0] != "retry" {
+			return reply[0], reply[1:], nil
+		}
+		known = reply[1:]
+	}
+}
+
+// appendArgs adds texts to a script's arguments.
+func appendArgs(args []any, texts []string) []any {
+	for _, text := range texts {
+		args = append(args, text)
+	}
+	return args
+}
+
+// scriptCall is one script of a batch.
+type scriptCall struct {
+	script *redis.Script
+	keys   []string
+	args   []any
+}
+
+// runAll runs scripts in one round trip and returns their replies in order.
+// Those that Redis does not know run again one by one: inside a pipeline
+// nothing falls back on the source by itself.
+func (s *Store) runAll(ctx context.Context, calls []scriptCall) []*redis.Cmd {
+	replies := make([]*redis.Cmd, len(calls))
+	pipe := s.rdb.Pipeline()
+	for i, call := range calls {
+		replies[i] = call.script.EvalSha(ctx, pipe, call.keys, call.args...)
+	}
+	// Each reply carries its own error, that of a lost connection too.
+	_, _ = pipe.Exec(ctx)
+	for i, call := range calls {
+		if redis.HasErrorPrefix(replies[i].Err(), "NOSCRIPT") {
+			replies[i] = s.run(ctx, call.script, call.keys, call.args...)
+		}
+	}
+	return replies
+}
