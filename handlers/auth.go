@@ -1,0 +1,86 @@
+package handlers
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"github.com/sessiond/sessiond/redisstore"
+	"github.com/sessiond/sessiond/tokens"
+)
+
+// caller is who sent a request: a session that was live when it was checked.
+type caller struct {
+	userID  string
+	session redisstore.Session
+	staff   bool
+	banned  bool
+}
+
+// claims reads the request's token as far as its signature goes. The flag tells
+// whether there is a token that some key of ours signed and that has not
+// expired; only the store knows whether it still admits anybody.
+func (a *API) claims(r *http.Request) (tokens.Claims, bool) {
+	lines := r.Header.Values("Authorization")
+	// Of two tokens nobody can tell which one a proxy in front has looked at.
+	if len(lines) != 1 {
+		return tokens.Claims{}, false
+	}
+	token := lines[0]
+	// The scheme's case does not count (RFC 9110, section 11.1).
+	if scheme, rest, found := strings.Cut(token, " "); found && strings.EqualFold(scheme, "Bearer") {
+		token = strings.TrimLeft(rest, " ")
+	}
+	claims, err := a.verifier.Verify(token)
+	return claims, err == nil
+}
+
+// userHandler is a handler of requests that may bear a live session; its caller
+// is nil where they don't.
+type userHandler func(w http.ResponseWriter, r *http.Request, c *caller) error
+
+// signedIn lets in who bears a live session of a user who is not banned.
+func (a *API) signedIn(next userHandler) handlerFunc {
+	return a.limited(func(w http.ResponseWriter, r *http.Request, c *caller) error {
+		switch {
+		case c == nil:
+			return errInvalidSession
+		case c.banned:
+			return errBanned
+		}
+		err := next(w, r, c)
+		a.touches.add(c)
+		return err
+	})
+}
+
+// account returns the ID of the user whose sessions the path names: the
+// caller's own or, for staff, that of any user who exists.
+func (a *API) account(r *http.Request, c *caller) (string, error) {
+	uid := mux.Vars(r)["uid"]
+	if uid == "me" || uid == c.userID {
+		return c.userID, nil
+	}
+	// Before the user is looked up: who may not see is not told who exists.
+	if !c.staff {
+		return "", errInsufficientPermissions
+	}
+	_, found, err := a.store.User(r.Context(), uid)
+	if err != nil {
+		return "", err
+	}
+	if !found {
+		return "", errUnknownUser
+	}
+	return uid, nil
+}
+
+// sessionID resolves "me", which is the caller's own session and so names none
+// of another user's.
+func sessionID(sid, uid string, c *caller) (string, bool) {
+	if sid == "me" {
+		return c.session.ID, uid == c.userID
+	}
+	return sid, redisstore.ValidSessionID(sid)
+}

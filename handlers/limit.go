@@ -1,0 +1,60 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/sessiond/sessiond/redisstore"
+)
+
+// limited charges a request to the user whose live session it bears, or else to
+// its address, and goes on while there is allowance left.
+func (a *API) limited(next userHandler) handlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		c, quota, err := a.identify(r)
+		if err != nil {
+			return err
+		}
+		setQuota(w, quota)
+		if !quota.Allowed {
+			return errRateLimited(retryAfter(quota))
+		}
+		return next(w, r, c)
+	}
+}
+
+// identify is the token check. The caller is nil where the request bears no
+// token of a live session.
+func (a *API) identify(r *http.Request) (*caller, redisstore.Quota, error) {
+	ctx := r.Context()
+	address := limitKey(infoOf(ctx).clientIP)
+	claims, signed := a.claims(r)
+	if !signed {
+		quota, err := a.store.ChargeAddress(ctx, address)
+		return nil, quota, err
+	}
+	access, err := a.store.Authenticate(ctx, claims.UserID, claims.SessionID, address)
+	if err != nil || !access.Live {
+		return nil, access.Quota, err
+	}
+	infoOf(ctx).userID = claims.UserID
+	return &caller{
+		userID:  claims.UserID,
+		session: access.Session,
+		staff:   access.Staff,
+		banned:  access.Banned,
+	}, access.Quota, nil
+}
+
+// limitLogin charges a login to its address.
+func (a *API) limitLogin(ctx context.Context, w http.ResponseWriter) error {
+	quota, err := a.store.AllowLogin(ctx, limitKey(infoOf(ctx).clientIP))
+	if err != nil {
+		return err
+	}
+	setQuota(w, quota)
+	if !quota.Allowed {
+		return errRateLimited(retryAfter(quota))
+	}
+	return nil
+}

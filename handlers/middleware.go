@@ -1,0 +1,137 @@
+package handlers
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/gorilla/mux"
+	"github.com/rs/cors"
+)
+
+// wrap puts around the router what every answer needs, the router's own 404
+// included.
+func (a *API) wrap(router http.Handler) http.Handler {
+	h := a.cors(router)
+	h = a.recoverPanics(h)
+	h = noStore(h)
+	return a.logRequests(h)
+}
+
+// noStore keeps answers, tokens among them, out of every cache, and keeps
+// browsers from taking them for anything but JSON.
+func noStore(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// cors lets scripts of the configured origins read answers. Preflights are
+// answered here: they bear no token, and reach no Redis.
+func (a *API) cors(next http.Handler) http.Handler {
+	// The library takes an empty list for "all".
+	if len(a.options.CORSOrigins) == 0 {
+		return next
+	}
+	return cors.New(cors.Options{
+		AllowedOrigins: a.options.CORSOrigins,
+		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete},
+		AllowedHeaders: []string{"Authorization", "Content-Type", "X-Session-Name"},
+		ExposedHeaders: []string{"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After"},
+		MaxAge:         600,
+	}).Handler(next)
+}
+
+// requestInfo is what the log tells of a request; handlers fill it in.
+type requestInfo struct {
+	clientIP netip.Addr
+	route    string
+	userID   string
+}
+
+type requestInfoKey struct{}
+
+// infoOf returns the request's info; logRequests has put it there.
+func infoOf(ctx context.Context) *requestInfo {
+	info, _ := ctx.Value(requestInfoKey{}).(*requestInfo)
+	return info
+}
+
+// logRequests writes one line for each request. It tells the route and not the
+// path, which holds what its client made up.
+func (a *API) logRequests(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		info := &requestInfo{clientIP: a.clients.of(r), route: "unknown"}
+		r = r.WithContext(context.WithValue(r.Context(), requestInfoKey{}, info))
+		recorder := &statusRecorder{ResponseWriter: w}
+		next.ServeHTTP(recorder, r)
+
+		a.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+			slog.String("method", methodLabel(r.Method)),
+			slog.String("route", info.route),
+			slog.Int("status", recorder.status()),
+			slog.Duration("duration", time.Since(start)),
+			slog.String("user", info.userID),
+			slog.String("ip", info.clientIP.String()))
+	})
+}
+
+// noteRoute is the router's own middleware: only a match knows its route.
+func noteRoute(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if template, err := mux.CurrentRoute(r).GetPathTemplate(); err == nil {
+			infoOf(r.Context()).route = template
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// methodLabel keeps methods that clients make up out of logs.
+func methodLabel(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodOptions, http.MethodConnect, http.MethodTrace:
+		return method
+	default:
+		return "other"
+	}
+}
+
+// statusRecorder remembers the status of a response.
+type statusRecorder struct {
+	http.ResponseWriter
+	code int
+}
+
+// WriteHeader notes the first status, which is the one that is sent.
+func (s *statusRecorder) WriteHeader(code int) {
+	if s.code == 0 {
+		s.code = code
+	}
+	s.ResponseWriter.WriteHeader(code)
+}
+
+// Write sends the status 200 where none was, like every ResponseWriter.
+func (s *statusRecorder) Write(data []byte) (int, error) {
+	if s.code == 0 {
+		s.code = http.StatusOK
+	}
+	return s.ResponseWriter.Write(data)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (s *statusRecorder) Unwrap() http.ResponseWriter {
+	return s.ResponseWriter
+}
+
+func (s *statusRecorder) status() int {
+	if s.code == 0 {
+		return http.StatusOK
+	}
+	return s.code
+}

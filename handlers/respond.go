@@ -1,0 +1,94 @@
+package handlers
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/sessiond/sessiond/redisstore"
+)
+
+// respond sends a JSON body. Its error means that nothing was sent; that the
+// client went away while it was is nobody's error.
+func respond(w http.ResponseWriter, status int, body any) error {
+	var buffer bytes.Buffer
+	encoder := json.NewEncoder(&buffer)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(body); err != nil {
+		return fmt.Errorf("encode a response: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(buffer.Len()))
+	w.WriteHeader(status)
+	_, _ = w.Write(buffer.Bytes())
+	return nil
+}
+
+// timestamp is RFC 3339 in UTC with milliseconds.
+const timestamp = "2006-01-02T15:04:05.000Z07:00"
+
+type sessionBody struct {
+	ID              json.Number `json:"id"`
+	Name            string      `json:"name"`
+	Exp             int64       `json:"exp"`
+	PermissionFlags *int64      `json:"permissionFlags"`
+	UsedAt          *string     `json:"usedAt"`
+	CreatedAt       string      `json:"createdAt"`
+	UpdatedAt       string      `json:"updatedAt"`
+}
+
+func newSessionBody(s redisstore.Session) sessionBody {
+	body := sessionBody{
+		ID:              json.Number(s.ID),
+		Name:            s.Name,
+		Exp:             s.ExpiresAt.Unix(),
+		PermissionFlags: s.PermissionFlags,
+		CreatedAt:       s.CreatedAt.UTC().Format(timestamp),
+		UpdatedAt:       s.UpdatedAt.UTC().Format(timestamp),
+	}
+	if !s.UsedAt.IsZero() {
+		used := s.UsedAt.UTC().Format(timestamp)
+		body.UsedAt = &used
+	}
+	return body
+}
+
+type listBody[T any] struct {
+	Count int `json:"count"`
+	Items []T `json:"items"`
+}
+
+type sessionItem struct {
+	ID   json.Number `json:"id"`
+	Name string      `json:"name"`
+}
+
+type successBody struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Count   *int   `json:"count,omitempty"`
+}
+
+func sessionDeleted() successBody {
+	return successBody{Code: "DELETE_SESSION_SUCCESS", Message: "Session Successfully Deleted"}
+}
+
+func sessionsDeleted(count int) successBody {
+	return successBody{Code: "DELETE_SESSIONS_SUCCESS", Message: "Sessions Successfully Deleted", Count: &count}
+}
+
+// setQuota tells the client how much of a limit is left.
+func setQuota(w http.ResponseWriter, q redisstore.Quota) {
+	h := w.Header()
+	h.Set("RateLimit-Limit", strconv.Itoa(q.Limit))
+	h.Set("RateLimit-Remaining", strconv.Itoa(q.Remaining))
+	h.Set("RateLimit-Reset", seconds(max(q.Reset, 0)))
+}
+
+// retryAfter never says "at once" to a request that was refused.
+func retryAfter(q redisstore.Quota) time.Duration {
+	return max(q.RetryAfter, time.Second)
+}

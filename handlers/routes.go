@@ -1,0 +1,67 @@
+package handlers
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/gorilla/mux"
+)
+
+// routes is the whole API. Whatever is not here is an unknown endpoint.
+func (a *API) routes() http.Handler {
+	// Cleaned paths would be answered with a bare redirect; decoded ones would
+	// let %2F reach into another route.
+	root := mux.NewRouter().SkipClean(true).UseEncodedPath()
+
+	route := func(method, path string, h handlerFunc) {
+		methods := []string{method}
+		if method == http.MethodGet {
+			methods = append(methods, http.MethodHead)
+		}
+		root.Handle(a.options.BasePath+path, a.handle(h)).Methods(methods...)
+	}
+
+	// The login has a limit of its own; all else is under the API's.
+	route("POST", "/login", a.login)
+
+	route("GET", "", a.limited(a.hello))
+	route("GET", "/", a.limited(a.hello))
+
+	route("GET", "/users/{uid}/sessions", a.signedIn(a.listSessions))
+	route("DELETE", "/users/{uid}/sessions", a.signedIn(a.deleteSessions))
+	route("DELETE", "/users/{uid}/sessions/all", a.signedIn(a.deleteAllSessions))
+	route("GET", "/users/{uid}/sessions/{sid}", a.signedIn(a.getSession))
+	route("DELETE", "/users/{uid}/sessions/{sid}", a.signedIn(a.deleteSession))
+
+	root.Use(noteRoute)
+	root.NotFoundHandler = a.handle(a.unknown)
+	root.MethodNotAllowedHandler = root.NotFoundHandler
+	return root
+}
+
+// hello tells clients that the API is up.
+// GET /
+func (a *API) hello(w http.ResponseWriter, _ *http.Request, _ *caller) error {
+	return respond(w, http.StatusOK, helloBody{Hello: "world", Version: a.options.Version})
+}
+
+type helloBody struct {
+	Hello   string `json:"hello"`
+	Version string `json:"version"`
+}
+
+// unknown answers every path and method that is no endpoint. Under the base
+// path it counts towards the limit like any other request.
+func (a *API) unknown(w http.ResponseWriter, r *http.Request) error {
+	if !a.underBasePath(r) {
+		return errInvalidEndpoint
+	}
+	return a.limited(func(http.ResponseWriter, *http.Request, *caller) error {
+		return errInvalidEndpoint
+	})(w, r)
+}
+
+func (a *API) underBasePath(r *http.Request) bool {
+	rest, ok := strings.CutPrefix(r.URL.EscapedPath(), a.options.BasePath)
+	return ok && (rest == "" || rest[0] == '/')
+}
