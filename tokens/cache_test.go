@@ -204,7 +204,7 @@ func BenchmarkVerify(b *testing.B) {
 
 // BenchmarkCacheMemory reports what one remembered token holds on to.
 func BenchmarkCacheMemory(b *testing.B) {
-	const entries = 1 << 14
+	const entries = tokens.DefaultCacheSize / 8
 	key := testKey(b, currentKID)
 	texts := make([]string, entries)
 	for i := range texts {

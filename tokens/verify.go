@@ -21,8 +21,8 @@ const (
 	MaxLength = 4096
 
 	// DefaultCacheSize is the number of tokens that a Verifier remembers unless
-	// told otherwise. Full, it takes about 30 MB.
-	DefaultCacheSize = 131072
+	// told otherwise. Full, it takes about 25 MB.
+	DefaultCacheSize = 100_000
 )
 
 // VerifierOptions adjust a Verifier. The zero value verifies tokens of ours,
