@@ -3,6 +3,7 @@ package handlers
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -10,22 +11,9 @@ import (
 // clientIPs tells which address a request came from, for the limits and the
 // log. Its zero value trusts no proxy, so that every request is its peer's.
 type clientIPs struct {
+	// trusted are the proxies whose X-Forwarded-For is believed. IPv4 prefixes
+	// are plain ones: a prefix within ::ffff:0:0/96 would match nothing.
 	trusted []netip.Prefix
-}
-
-// newClientIPs returns the clientIPs that believe what the given proxies say
-// in X-Forwarded-For. A prefix of IPv4 written as IPv6 (::ffff:10.0.0.0/104)
-// means the IPv4 one, as it does for addresses.
-func newClientIPs(trusted []netip.Prefix) clientIPs {
-	const mappedBits = 96 // ::ffff:0:0/96, RFC 4291, section 2.5.5.2.
-	c := clientIPs{trusted: make([]netip.Prefix, 0, len(trusted))}
-	for _, p := range trusted {
-		if p.Addr().Is4In6() && p.Bits() >= mappedBits {
-			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mappedBits)
-		}
-		c.trusted = append(c.trusted, p)
-	}
-	return c
 }
 
 // of returns the address of the client that sent r: never IPv4 written as
@@ -46,8 +34,8 @@ func (c clientIPs) of(r *http.Request) netip.Addr {
 	// nor split: the walk mostly ends at its first element, however long the
 	// rest is.
 	lines := r.Header.Values("X-Forwarded-For")
-	for i := len(lines) - 1; i >= 0; i-- {
-		rest, more := lines[i], true
+	for _, line := range slices.Backward(lines) {
+		rest, more := line, true
 		for more {
 			if !c.trusts(client) {
 				return client
