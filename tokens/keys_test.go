@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -196,7 +197,7 @@ func TestLoadKeyringRefuses(t *testing.T) {
 		{"rubbish in PEM", "", 0o600, pemBlock("PRIVATE KEY", []byte("x")), `parse private key`},
 		{"encrypted", "", 0o600, pemBlock("ENCRYPTED PRIVATE KEY", []byte("x")), `"ENCRYPTED PRIVATE KEY"`},
 		{"certificate", "", 0o600, pemBlock("CERTIFICATE", []byte("x")), `"CERTIFICATE"`},
-		{"two keys", "", 0o600, append(good[:len(good):len(good)], good...), `more than one key`},
+		{"two keys", "", 0o600, slices.Concat(good, good), `more than one key`},
 		{"curve P-384 in PKCS#8", "", 0o600, pkcs8(t, p384), `curve P-384, want P-256`},
 		{"curve P-384 in SEC 1", "", 0o600, sec1(t, p384), `curve P-384, want P-256`},
 		{"curve P-384, public", "", 0o600, pemPublic(t, &p384.PublicKey), `curve P-384, want P-256`},
