@@ -20,11 +20,21 @@ import (
 // variable, and says what is wrong and what would be accepted. No fault repeats
 // the value of a secret.
 func Load(file string, environ []string) (Config, error) {
+	return LoadWithDefaults(nil, file, environ)
+}
+
+// LoadWithDefaults is [Load] for a command that has its own defaults for some
+// settings, by key.
+func LoadWithDefaults(defaults map[string]string, file string, environ []string) (Config, error) {
 	l := loader{values: viper.New(), written: make(map[string]string)}
 	for _, s := range settings {
 		l.written[s.Key] = s.Key
-		if s.Default != "" {
-			l.values.SetDefault(s.Key, s.Default)
+		value, ok := defaults[s.Key]
+		if !ok {
+			value = s.Default
+		}
+		if value != "" {
+			l.values.SetDefault(s.Key, value)
 		}
 	}
 	if file != "" {

@@ -75,7 +75,7 @@ func (a *API) logRequests(next http.Handler) http.Handler {
 			slog.String("method", methodLabel(r.Method)),
 			slog.String("route", info.route),
 			slog.Int("status", recorder.status()),
-			slog.Duration("duration", time.Since(start)),
+			slog.Float64("duration_ms", float64(time.Since(start).Microseconds())/1000),
 			slog.String("user", info.userID),
 			slog.String("ip", info.clientIP.String()))
 	})

@@ -154,4 +154,3 @@ func pipelined(ctx context.Context, rdb redis.UniversalClient, fill func(redis.P
 	}
 	return err
 }
-

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	directory := filepath.Join(t.TempDir(), "new", "keys")
+	environ := []string{"SESSIOND_TOKENS_KEY_DIRECTORY=" + directory}
+
+	if got := sessiond(t, environ, "", "keys", "list"); got.code != exitError || !strings.Contains(got.stderr, directory) {
+		t.Errorf("keys list without a directory: %+v; want an error that names it", got)
+	}
+
+	var kids []string
+	for range 2 {
+		got := sessiond(t, environ, "", "keys", "create")
+		kid, rest, _ := strings.Cut(got.stdout, "\n")
+		if got.code != exitOK || got.stderr != "" || rest != "" {
+			t.Fatalf("keys create: %+v; want the ID alone", got)
+		}
+		if _, err := os.Stat(filepath.Join(directory, kid+".pem")); err != nil {
+			t.Errorf("keys create printed %q: %v", kid, err)
+		}
+		kids = append(kids, kid)
+	}
+	// A key from elsewhere, as the older system's would be.
+	key, err := os.ReadFile(filepath.Join(directory, kids[0]+".pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(directory, "legacy.pem"), key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	got := sessiond(t, environ, "", "keys", "list")
+	want := kids[1] + "\tcurrent\t" + created(t, kids[1]) + "\n" +
+		kids[0] + "\tverifies only\t" + created(t, kids[0]) + "\n" +
+		"legacy\tverifies only\t-\n"
+	if got != (result{stdout: want}) {
+		t.Errorf("keys list: %+v\nwant %q", got, want)
+	}
+}
+
+// created turns the time in a kid into the form in which it is listed.
+func created(t *testing.T, kid string) string {
+	t.Helper()
+	at, err := time.Parse("20060102T150405.000Z", kid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at.Format(time.RFC3339)
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/spf13/cobra"
+
+	"github.com/sessiond/sessiond/config"
+	"github.com/sessiond/sessiond/tokens"
+)
+
+func newServeCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the API on Redis",
+		Long: "Serve the API on Redis until SIGTERM or SIGINT: readiness fails at once, requests\n" +
+			"are served for http.drain_delay more, and those under way then finish within\n" +
+			"http.shutdown_timeout. A second signal ends it at once.\n\n" +
+			"Settings, each a key of the --config file and a variable:\n\n" + config.Help(),
+		Args: withUsage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.serve(cmd.Context())
+		},
+	}
+}
+
+func (a *app) serve(ctx context.Context) error {
+	c, err := a.loadConfig()
+	if err != nil {
+		return err
+	}
+	log := newLogger(a.stderr, c.Log)
+	redis.SetLogger(redisLog{log})
+
+	keyring, err := tokens.LoadKeyring(c.Tokens.KeyDirectory)
+	if err != nil {
+		return fmt.Errorf("tokens.key_directory: %w (sessiond keys create makes a key)", err)
+	}
+	s, err := newServer(ctx, c, keyring, log)
+	if err != nil {
+		return err
+	}
+	return s.run(ctx)
+}
+
+// redisLog hands on what go-redis has to say about its connections.
+type redisLog struct {
+	log *slog.Logger
+}
+
+// Printf implements the logger that go-redis asks for.
+func (l redisLog) Printf(ctx context.Context, format string, v ...any) {
+	l.log.DebugContext(ctx, "go-redis", slog.String("said", fmt.Sprintf(format, v...)))
+}

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/sessiond/sessiond/config"
+	"github.com/sessiond/sessiond/handlers"
+	"github.com/sessiond/sessiond/redisstore"
+	"github.com/sessiond/sessiond/tokens"
+)
+
+// What a client may take its time for. A login may wait for a place to hash its
+// password and then for the hashing, which writeTimeout has to allow for.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 10 * time.Second
+	writeTimeout      = 30 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 16 << 10
+)
+
+// server is one running sessiond: the API on one listener, what operators ask
+// for on the other.
+type server struct {
+	config   config.Config
+	log      *slog.Logger
+	store    *redisstore.Store
+	api      *handlers.API
+	public   *http.Server
+	admin    *http.Server
+	stopping atomic.Bool
+
+	publicListener, adminListener net.Listener
+}
+
+var errStopping = errors.New("shutting down")
+
+// newServer wires the parts together and listens, so that an address that can't
+// be had is told before anything runs.
+func newServer(ctx context.Context, c config.Config, keyring *tokens.Keyring, log *slog.Logger) (*server, error) {
+	issuer, err := tokens.NewIssuer(keyring, c.Tokens.Issuer)
+	if err != nil {
+		return nil, fmt.Errorf("tokens.key_directory: %w", err)
+	}
+	verifier, err := tokens.NewVerifier(keyring, tokens.VerifierOptions{
+		Issuer:      c.Tokens.Issuer,
+		LegacyKeyID: c.Tokens.LegacyKeyID,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("tokens.legacy_key_id: %w", err)
+	}
+
+	s := &server{config: c, log: log}
+	s.publicListener, err = listen(ctx, "http.address", c.HTTP.Address)
+	if err != nil {
+		return nil, err
+	}
+	s.adminListener, err = listen(ctx, "admin.address", c.Admin.Address)
+	if err != nil {
+		_ = s.publicListener.Close()
+		return nil, err
+	}
+
+	s.store = redisstore.New(redisstore.Connect(c.Redis), redisstore.OptionsFrom(c))
+	s.api = handlers.New(s.store, redisstore.NewPasswords(c.Passwords.BcryptCost), issuer, verifier, log, handlers.Options{
+		BasePath:       c.HTTP.BasePath,
+		Version:        buildVersion(),
+		TrustedProxies: c.HTTP.TrustedProxies,
+		CORSOrigins:    c.HTTP.CORSOrigins,
+		SessionTTL:     c.Sessions.TTL,
+		RememberMeTTL:  c.Sessions.RememberMeTTL,
+	})
+	s.public = newHTTPServer(s.api, log)
+	s.admin = newHTTPServer(handlers.NewAdmin(s.ready, newRegistry(), log), log)
+	return s, nil
+}
+
+func listen(ctx context.Context, setting, address string) (net.Listener, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", setting, err)
+	}
+	return listener, nil
+}
+
+func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
+func newRegistry() *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return registry
+}
+
+// ready tells load balancers whether to send requests here.
+func (s *server) ready(ctx context.Context) error {
+	if s.stopping.Load() {
+		return errStopping
+	}
+	return s.store.Ping(ctx)
+}
+
+// run serves until a signal or the end of ctx asks for a stop, and returns when
+// everything has stopped.
+func (s *server) run(ctx context.Context) error {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	defer signal.Stop(signals)
+
+	background, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go s.greetRedis(background)
+
+	failed := make(chan error, 2)
+	go func() { failed <- s.public.Serve(s.publicListener) }()
+	go func() { failed <- s.admin.Serve(s.adminListener) }()
+	s.log.Info("listening",
+		slog.String("address", s.publicListener.Addr().String()),
+		slog.String("admin", s.adminListener.Addr().String()),
+		slog.String("version", buildVersion()))
+
+	select {
+	case err := <-failed:
+		return errors.Join(fmt.Errorf("serve: %w", err), s.close(signals))
+	case sig := <-signals:
+		s.log.Info("stopping", slog.String("signal", sig.String()))
+	case <-ctx.Done():
+		s.log.Info("stopping")
+	}
+	s.drain(signals)
+	return s.close(signals)
+}
+
+// drain goes on serving while load balancers find out that readiness fails.
+// A second signal cuts it short.
+func (s *server) drain(signals chan os.Signal) {
+	s.stopping.Store(true)
+	timer := time.NewTimer(s.config.HTTP.DrainDelay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case sig := <-signals:
+		// Put back: it ends the shutdown that follows as well.
+		signals <- sig
+	}
+}
+
+// close lets requests under way finish, for as long as the settings allow and
+// no further signal comes.
+func (s *server) close(signals <-chan os.Signal) error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.config.HTTP.ShutdownTimeout)
+	defer cancel()
+	go func() {
+		select {
+		case <-signals:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+
+	err := s.public.Shutdown(ctx)
+	if err != nil {
+		// The connections that are left are cut, and their requests with them.
+		err = errors.Join(fmt.Errorf("requests were still under way: %w", err), s.public.Close())
+	}
+	s.api.Close()
+	err = errors.Join(err, s.admin.Close(), s.store.Close())
+	s.log.Info("stopped")
+	return err
+}
+
+// greetRedis waits for Redis to answer for the first time and looks at what an
+// operator should know about it. Until then requests are answered with 500, and
+// readiness says so.
+func (s *server) greetRedis(ctx context.Context) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for waiting := false; ; waiting = true {
+		err := s.store.Ping(ctx)
+		if err == nil {
+			break
+		}
+		if !waiting {
+			s.log.Warn("waiting for Redis", slog.Any("error", err))
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+	s.log.Info("Redis answers")
+
+	policy, err := s.store.EvictionPolicy(ctx)
+	switch {
+	case err != nil:
+		s.log.Warn("Redis' maxmemory-policy could not be read", slog.Any("error", err))
+	case policy != "" && policy != "noeviction":
+		s.log.Warn("Redis may evict sessions when memory runs out: set maxmemory-policy to noeviction", slog.String("policy", policy))
+	}
+}
+
+// newLogger returns a logger as the settings want it.
+func newLogger(w io.Writer, c config.Log) *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.Level}
+	if c.Format == config.FormatText {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
+}
