@@ -39,7 +39,7 @@ func reservePort(tb testing.TB) int {
 	reservedPorts.Lock()
 	defer reservedPorts.Unlock()
 	for range portCount {
-		port := lowestPort + rand.IntN(portCount) //nolint:gosec // Not a secret.
+		port := lowestPort + rand.IntN(portCount)
 		if !reservedPorts.taken[port] && canListen(port) && canListen(port+busOffset) {
 			reservedPorts.taken[port] = true
 			return port

@@ -15,7 +15,7 @@ import (
 // others to take them to be down.
 func memoryDir(tb testing.TB) string {
 	tb.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "redistest-")
+	dir, err := os.MkdirTemp("/dev/shm", "redistest-") //nolint:usetesting // TempDir lies on disk.
 	if err != nil {
 		return tb.TempDir()
 	}
