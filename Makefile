@@ -1,0 +1,59 @@
+# `make help` lists the targets.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+FUZZTIME ?= 20s
+LINT := bin/golangci-lint
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/sessiond, a static binary
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/sessiond ./cmd/sessiond
+
+.PHONY: run
+run: ## Run sessiond with an embedded Redis and two accounts to try it with
+	go run ./cmd/sessiond dev
+
+.PHONY: test
+test: test-tools ## Run all tests on real Redis servers with the race detector
+	CGO_ENABLED=1 go test -race -count=1 -timeout 10m ./...
+
+# The race detector needs cgo, hence a C compiler.
+.PHONY: test-tools
+test-tools: ## Install what the tests need, where it is missing
+	@scripts/need redis-server redis-cli gcc
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME (20s)
+	@set -e; for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+.PHONY: lint
+lint: $(LINT) ## Check formatting, go vet and golangci-lint
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
+		echo "gofmt would change:"; echo "$$unformatted"; exit 1; \
+	fi
+	go vet ./...
+	$(LINT) run ./...
+
+.PHONY: fmt
+fmt: $(LINT) ## Format the code as the linter wants it
+	$(LINT) fmt ./...
+
+# The linter's version is pinned, with its checksums, in a module of its own so
+# that the product's go.mod lists only what the product uses.
+$(LINT): tools/go.mod tools/go.sum
+	@echo "building golangci-lint, which takes some minutes the first time"
+	@cd tools && CGO_ENABLED=0 go build -o ../$(LINT) github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin
+	go clean -testcache
