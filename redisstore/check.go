@@ -34,13 +34,9 @@ func (s *Store) Authenticate(ctx context.Context, uid, sid, address string) (Acc
 
 	window := s.apiWindow()
 	counter := userCounterKey(uid, window.number)
-	var lookup sessionLookup
-	var charge apiCharge
-	err := pipelined(ctx, s.rdb, func(pipe redis.Pipeliner) {
-		lookup = lookUpSession(ctx, pipe, uid, sid)
-		charge = window.charge(ctx, pipe, counter)
-	})
-	if err != nil {
+	lookup := newSessionLookup(ctx, uid, sid)
+	charge := window.charge(ctx, counter)
+	if err := s.checks.do(ctx, lookup.session, lookup.user, charge.count, charge.expire); err != nil {
 		return Access{}, fmt.Errorf("check a token: %w", err)
 	}
 	access, err := lookup.access()
@@ -52,13 +48,12 @@ func (s *Store) Authenticate(ctx context.Context, uid, sid, address string) (Acc
 		return access, err
 	}
 
-	err = pipelined(ctx, s.rdb, func(pipe redis.Pipeliner) {
-		if charge.count.Err() == nil {
-			window.refund(ctx, pipe, counter)
-		}
-		charge = window.charge(ctx, pipe, addressCounterKey(address, window.number))
-	})
-	if err != nil {
+	var refund []redis.Cmder
+	if charge.count.Err() == nil {
+		refund = window.refund(ctx, counter)
+	}
+	charge = window.charge(ctx, addressCounterKey(address, window.number))
+	if err := s.checks.do(ctx, append(refund, charge.count, charge.expire)...); err != nil {
 		return Access{}, fmt.Errorf("charge a dead token: %w", err)
 	}
 	access.Quota, err = charge.quota()
@@ -69,30 +64,31 @@ func (s *Store) Authenticate(ctx context.Context, uid, sid, address string) (Acc
 func (s *Store) IsLive(ctx context.Context, uid, sid string) (bool, error) {
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()
-	var lookup sessionLookup
-	err := pipelined(ctx, s.rdb, func(pipe redis.Pipeliner) {
-		lookup = lookUpSession(ctx, pipe, uid, sid)
-	})
-	if err != nil {
+	lookup := newSessionLookup(ctx, uid, sid)
+	if err := s.checks.do(ctx, lookup.session, lookup.user); err != nil {
 		return false, fmt.Errorf("look up a session: %w", err)
 	}
 	access, err := lookup.access()
 	return access.Live, err
 }
 
-// sessionLookup is a session and its account being read; the replies are there
-// once the pipeline has run.
+// sessionLookup is the two commands that read a session and its account; the
+// replies are there once they have run.
 type sessionLookup struct {
 	sid           string
 	session, user *redis.SliceCmd
 }
 
-func lookUpSession(ctx context.Context, pipe redis.Pipeliner, uid, sid string) sessionLookup {
+func newSessionLookup(ctx context.Context, uid, sid string) sessionLookup {
 	return sessionLookup{
 		sid:     sid,
-		session: pipe.HMGet(ctx, sessionKey(uid, sid), sessionFields...),
-		user:    pipe.HMGet(ctx, userKey(uid), "staff", "bannedAt"),
+		session: newHMGet(ctx, sessionKey(uid, sid), sessionFields...),
+		user:    newHMGet(ctx, userKey(uid), "staff", "bannedAt"),
 	}
+}
+
+func newHMGet(ctx context.Context, key string, fields ...string) *redis.SliceCmd {
+	return redis.NewSliceCmd(ctx, appendArgs([]any{"hmget", key}, fields)...)
 }
 
 // access reads both replies, each with its own error: a session that could not

@@ -45,11 +45,17 @@ type Store struct {
 	rdb     redis.UniversalClient
 	options Options
 	login   *loginLimiter
+	checks  *coalescer
 }
 
 // New returns a store on rdb, which the store closes.
 func New(rdb redis.UniversalClient, options Options) *Store {
-	return &Store{rdb: rdb, options: options, login: newLoginLimiter(rdb, options.LoginLimit)}
+	return &Store{
+		rdb:     rdb,
+		options: options,
+		login:   newLoginLimiter(rdb, options.LoginLimit),
+		checks:  newCoalescer(rdb, options.Timeout),
+	}
 }
 
 // Connect returns a client for a standalone server, a primary behind Sentinel

@@ -60,11 +60,8 @@ func (s *Store) ChargeAddress(ctx context.Context, address string) (Quota, error
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()
 	window := s.apiWindow()
-	var charge apiCharge
-	err := pipelined(ctx, s.rdb, func(pipe redis.Pipeliner) {
-		charge = window.charge(ctx, pipe, addressCounterKey(address, window.number))
-	})
-	if err != nil {
+	charge := window.charge(ctx, addressCounterKey(address, window.number))
+	if err := s.checks.do(ctx, charge.count, charge.expire); err != nil {
 		return Quota{}, fmt.Errorf("charge an address: %w", err)
 	}
 	return charge.quota()
@@ -88,28 +85,35 @@ func (s *Store) apiWindow() apiWindow {
 	return apiWindow{limit: limit, number: number, left: end.Sub(now)}
 }
 
-// apiCharge is a request being charged; its reply is there once the pipeline
-// has run.
+// apiCharge is the two commands that charge a request; the replies are there
+// once they have run.
 type apiCharge struct {
 	window apiWindow
 	count  *redis.IntCmd
 	expire *redis.BoolCmd
 }
 
-func (w apiWindow) charge(ctx context.Context, pipe redis.Pipeliner, key string) apiCharge {
-	return apiCharge{window: w, count: pipe.Incr(ctx, key), expire: pipe.Expire(ctx, key, w.ttl())}
+func (w apiWindow) charge(ctx context.Context, key string) apiCharge {
+	return apiCharge{
+		window: w,
+		count:  redis.NewIntCmd(ctx, "incr", key),
+		expire: redis.NewBoolCmd(ctx, "expire", key, w.ttl()),
+	}
 }
 
 // refund takes a charge back. EXPIRE makes sure that a counter which expired
 // meanwhile, and which DECR makes anew, does not stay for ever.
-func (w apiWindow) refund(ctx context.Context, pipe redis.Pipeliner, key string) {
-	pipe.Decr(ctx, key)
-	pipe.Expire(ctx, key, w.ttl())
+func (w apiWindow) refund(ctx context.Context, key string) []redis.Cmder {
+	return []redis.Cmder{
+		redis.NewIntCmd(ctx, "decr", key),
+		redis.NewBoolCmd(ctx, "expire", key, w.ttl()),
+	}
 }
 
-// ttl outlives the window by the difference that replicas' clocks may have.
-func (w apiWindow) ttl() time.Duration {
-	return w.limit.Window + time.Second
+// ttl is in seconds, and outlives the window by the difference that replicas'
+// clocks may have.
+func (w apiWindow) ttl() int64 {
+	return int64((w.limit.Window + 2*time.Second - 1) / time.Second)
 }
 
 // quota fails where the request could not be counted, as when memory is out:
