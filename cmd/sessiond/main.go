@@ -77,6 +77,8 @@ func newRootCommand(a *app) *cobra.Command {
 		newServeCommand(a),
 		newDevCommand(a),
 		newKeysCommand(a),
+		newUsersCommand(a),
+		newSessionsCommand(a),
 		newVersionCommand(a),
 	)
 	root.Long = "sessiond issues session tokens and checks on every request, in Redis, that the session still lives."
