@@ -68,6 +68,8 @@ func startOn(t *testing.T, server *redistest.Server, changes ...func(*config.Con
 		t.Fatal(err)
 	}
 	s := &service{t: t, redis: server, config: c, keyring: keyring, logs: &syncBuffer{}}
+	// Registered first and so run last, when no replica can log any more.
+	t.Cleanup(s.checkLogs)
 	s.store = s.newStore()
 	return s
 }
@@ -108,6 +110,13 @@ func (s *service) replica() *replica {
 		api.Close()
 	})
 	return &replica{service: s, url: server.URL, api: api}
+}
+
+// as is r for a subtest, which fails in its own name.
+func (r *replica) as(t *testing.T) *replica {
+	s := *r.service
+	s.t = t
+	return &replica{service: &s, url: r.url, api: r.api}
 }
 
 // addUser makes an account with the test password.
@@ -154,6 +163,24 @@ type answer struct {
 	status int
 	header http.Header
 	text   string
+}
+
+// exchange is a request and what it is answered with.
+type exchange struct {
+	name string
+	request
+	status int
+	code   string
+}
+
+// exchanges sends each request and compares the answers, in order.
+func (r *replica) exchanges(t *testing.T, all []exchange) {
+	t.Helper()
+	for _, e := range all {
+		t.Run(e.name, func(t *testing.T) {
+			r.as(t).do(e.request).is(t, e.status, e.code)
+		})
+	}
 }
 
 // do sends a request to a path below the base path.
@@ -244,6 +271,9 @@ func (a answer) is(t *testing.T, status int, code string) {
 	}
 	if got := a.header.Get("Cache-Control"); got != "no-store" {
 		t.Errorf("Cache-Control %q", got)
+	}
+	if got := a.header.Get("X-Content-Type-Options"); got != "nosniff" {
+		t.Errorf("X-Content-Type-Options %q", got)
 	}
 	if code != "" {
 		if got := a.field(t, "code"); got != code {
