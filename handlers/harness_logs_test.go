@@ -42,12 +42,7 @@ func (s *service) checkLogs() {
 var requestAttributes = []string{"duration_ms", "ip", "level", "method", "msg", "route", "status", "time", "user"}
 
 func (s *service) checkRequestLine(entry map[string]any) {
-	names := []string{}
-	for name := range entry {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	if diff := cmp.Diff(requestAttributes, names); diff != "" {
+	if diff := cmp.Diff(requestAttributes, names(entry)); diff != "" {
 		s.t.Errorf("attributes of a request's line (-want +got):\n%s", diff)
 	}
 	base := s.config.HTTP.BasePath

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -306,6 +308,11 @@ func (a answer) field(t *testing.T, name string) string {
 		t.Fatalf("body %s: %s is %T", a.text, name, value)
 		return ""
 	}
+}
+
+// names are the members of an object, in order.
+func names(object map[string]any) []string {
+	return slices.Sorted(maps.Keys(object))
 }
 
 // ids are the IDs of a list, in its order.
