@@ -36,7 +36,7 @@ func (s *Store) Authenticate(ctx context.Context, uid, sid, address string) (Acc
 	counter := userCounterKey(uid, window.number)
 	lookup := newSessionLookup(ctx, uid, sid)
 	charge := window.charge(ctx, counter)
-	if err := s.checks.do(ctx, lookup.session, lookup.user, charge.count, charge.expire); err != nil {
+	if err := s.checks.do(ctx, lookup.session, lookup.user, once{charge.count}, charge.expire); err != nil {
 		return Access{}, fmt.Errorf("check a token: %w", err)
 	}
 	access, err := lookup.access()
@@ -53,7 +53,7 @@ func (s *Store) Authenticate(ctx context.Context, uid, sid, address string) (Acc
 		refund = window.refund(ctx, counter)
 	}
 	charge = window.charge(ctx, addressCounterKey(address, window.number))
-	if err := s.checks.do(ctx, append(refund, charge.count, charge.expire)...); err != nil {
+	if err := s.checks.do(ctx, append(refund, once{charge.count}, charge.expire)...); err != nil {
 		return Access{}, fmt.Errorf("charge a dead token: %w", err)
 	}
 	access.Quota, err = charge.quota()

@@ -32,7 +32,7 @@ type loginLimiter struct {
 
 func newLoginLimiter(rdb redis.UniversalClient, limit config.Limit) *loginLimiter {
 	return &loginLimiter{
-		limiter: redis_rate.NewLimiter(rdb),
+		limiter: redis_rate.NewLimiter(onceScripter{rdb}),
 		limit:   redis_rate.Limit{Rate: limit.Requests, Burst: limit.Requests, Period: limit.Window},
 	}
 }
@@ -61,7 +61,7 @@ func (s *Store) ChargeAddress(ctx context.Context, address string) (Quota, error
 	defer cancel()
 	window := s.apiWindow()
 	charge := window.charge(ctx, addressCounterKey(address, window.number))
-	if err := s.checks.do(ctx, charge.count, charge.expire); err != nil {
+	if err := s.checks.do(ctx, once{charge.count}, charge.expire); err != nil {
 		return Quota{}, fmt.Errorf("charge an address: %w", err)
 	}
 	return charge.quota()

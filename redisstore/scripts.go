@@ -26,28 +26,42 @@ var (
 	releaseUsernameScript = mustScript("release_username")
 )
 
+// script is a Lua script and its SHA-1, by which Redis knows it once it has run.
+// https://redis.io/docs/latest/commands/evalsha/
+type script struct {
+	source, digest string
+}
+
 // mustScript panics where the program was built without the file: no input can
 // bring that about.
-func mustScript(name string) *redis.Script {
+func mustScript(name string) script {
 	source, err := luaFiles.ReadFile("lua/" + name + ".lua")
 	if err != nil {
 		panic(err)
 	}
-	return redis.NewScript(string(source))
+	return script{source: string(source), digest: redis.NewScript(string(source)).Hash()}
 }
 
 // run runs a script by its digest and sends it whole where Redis does not know
-// it (any more), so that SCRIPT FLUSH and a restart go unnoticed. The second
-// attempt is no repetition: NOSCRIPT means that nothing ran.
-func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args ...any) *redis.Cmd {
-	return script.Run(ctx, s.rdb, keys, args...)
+// it (any more), so that SCRIPT FLUSH and a restart go unnoticed. It sends again
+// what Redis refused to run at the moment, and never what may have run.
+func (s *Store) run(ctx context.Context, script script, keys []string, args ...any) *redis.Cmd {
+	for attempt := 0; ; attempt++ {
+		cmd := evalOnce(ctx, s.rdb, "evalsha", script.digest, keys, args)
+		if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
+			cmd = evalOnce(ctx, s.rdb, "eval", script.source, keys, args)
+		}
+		if !refusedForNow(cmd.Err()) || !pause(ctx, attempt) {
+			return cmd
+		}
+	}
 }
 
 // settle runs a script whose keys depend on what the user's index holds, until
 // they suffice: the script replies 'retry' and the index members where they do
 // not, having changed nothing. It returns the reply without its first word, and
 // that word.
-func (s *Store) settle(ctx context.Context, script *redis.Script, build func(known []string) (keys []string, args []any)) (string, []string, error) {
+func (s *Store) settle(ctx context.Context, script script, build func(known []string) (keys []string, args []any)) (string, []string, error) {
 	var known []string
 	for {
 		keys, args := build(known)
@@ -75,7 +89,7 @@ func appendArgs(args []any, texts []string) []any {
 
 // scriptCall is one script of a batch.
 type scriptCall struct {
-	script *redis.Script
+	script script
 	keys   []string
 	args   []any
 }
@@ -87,12 +101,13 @@ func (s *Store) runAll(ctx context.Context, calls []scriptCall) []*redis.Cmd {
 	replies := make([]*redis.Cmd, len(calls))
 	pipe := s.rdb.Pipeline()
 	for i, call := range calls {
-		replies[i] = call.script.EvalSha(ctx, pipe, call.keys, call.args...)
+		replies[i] = newEval(ctx, "evalsha", call.script.digest, call.keys, call.args)
+		_ = pipe.Process(ctx, once{replies[i]})
 	}
 	// Each reply carries its own error, that of a lost connection too.
 	_, _ = pipe.Exec(ctx)
 	for i, call := range calls {
-		if redis.HasErrorPrefix(replies[i].Err(), "NOSCRIPT") {
+		if err := replies[i].Err(); redis.HasErrorPrefix(err, "NOSCRIPT") || refusedForNow(err) {
 			replies[i] = s.run(ctx, call.script, call.keys, call.args...)
 		}
 	}
