@@ -40,21 +40,26 @@ func OptionsFrom(c config.Config) Options {
 }
 
 // Store keeps all state of sessiond. It holds none itself, so that any number
-// of replicas can share one Redis. It is safe for concurrent use.
+// of replicas can share one Redis. It is safe for concurrent use, and as a
+// prometheus.Collector tells what it had to do with Redis.
 type Store struct {
 	rdb     redis.UniversalClient
 	options Options
 	login   *loginLimiter
 	checks  *coalescer
+	metrics *metrics
 }
 
 // New returns a store on rdb, which the store closes.
 func New(rdb redis.UniversalClient, options Options) *Store {
+	m := newMetrics(rdb)
+	rdb.AddHook(m)
 	return &Store{
 		rdb:     rdb,
 		options: options,
 		login:   newLoginLimiter(rdb, options.LoginLimit),
 		checks:  newCoalescer(rdb, options.Timeout),
+		metrics: m,
 	}
 }
 
