@@ -43,6 +43,7 @@ type Passwords interface {
 	Verify(ctx context.Context, hash, password string) (bool, error)
 	Hash(ctx context.Context, password string) (string, error)
 	Weak(hash string) bool
+	Waiting() int
 }
 
 // Issuer signs tokens.
@@ -54,6 +55,7 @@ type Issuer interface {
 // that the token admits nobody.
 type Verifier interface {
 	Verify(token string) (tokens.Claims, error)
+	CacheStats() tokens.CacheStats
 }
 
 // Options are the API's settings.
@@ -70,7 +72,8 @@ type Options struct {
 	SessionTTL, RememberMeTTL time.Duration
 }
 
-// API is the session API as an http.Handler.
+// API is the session API as an http.Handler, and as a prometheus.Collector what
+// there is to know about its work.
 type API struct {
 	http.Handler
 	store     Store
@@ -80,6 +83,7 @@ type API struct {
 	options   Options
 	clients   clientIPs
 	touches   *toucher
+	metrics   *metrics
 	log       *slog.Logger
 }
 
@@ -93,6 +97,7 @@ func New(store Store, passwords Passwords, issuer Issuer, verifier Verifier, log
 		options:   options,
 		clients:   clientIPs{trusted: options.TrustedProxies},
 		touches:   newToucher(store, log),
+		metrics:   newMetrics(passwords, verifier),
 		log:       log,
 	}
 	a.Handler = a.wrap(a.routes())

@@ -86,6 +86,7 @@ func (a *API) respondError(w http.ResponseWriter, r *http.Request, err error) {
 func (a *API) logInternal(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		// The client is gone, and took the request's work with it.
+		infoOf(ctx).abandoned = true
 		a.log.DebugContext(ctx, "request abandoned", slog.Any("error", err))
 		return
 	}

@@ -17,6 +17,7 @@ func (a *API) limited(next userHandler) handlerFunc {
 		}
 		setQuota(w, quota)
 		if !quota.Allowed {
+			a.metrics.refused(c)
 			return errRateLimited(retryAfter(quota))
 		}
 		return next(w, r, c)
@@ -30,10 +31,12 @@ func (a *API) identify(r *http.Request) (*caller, redisstore.Quota, error) {
 	address := limitKey(infoOf(ctx).clientIP)
 	claims, signed := a.claims(r)
 	if !signed {
+		a.metrics.unsigned(r)
 		quota, err := a.store.ChargeAddress(ctx, address)
 		return nil, quota, err
 	}
 	access, err := a.store.Authenticate(ctx, claims.UserID, claims.SessionID, address)
+	a.metrics.checked(ctx, access, err)
 	if err != nil || !access.Live {
 		return nil, access.Quota, err
 	}
@@ -54,6 +57,7 @@ func (a *API) limitLogin(ctx context.Context, w http.ResponseWriter) error {
 	}
 	setQuota(w, quota)
 	if !quota.Allowed {
+		a.metrics.rateLimited.WithLabelValues(limitOfLogin).Inc()
 		return errRateLimited(retryAfter(quota))
 	}
 	return nil

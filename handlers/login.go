@@ -132,7 +132,7 @@ func (a *API) checkPassword(ctx context.Context, c credentials) (redisstore.User
 	}
 	match, err := a.passwords.Verify(ctx, user.PasswordHash, c.password)
 	if errors.Is(err, redisstore.ErrHashingBusy) {
-		return redisstore.User{}, errRateLimited(busyRetryAfter)
+		return redisstore.User{}, errHashingBusy
 	}
 	if err != nil {
 		return redisstore.User{}, err
@@ -143,8 +143,8 @@ func (a *API) checkPassword(ctx context.Context, c credentials) (redisstore.User
 	return user, nil
 }
 
-// busyRetryAfter is what a login is told that found the queue for hashing full.
-const busyRetryAfter = 5 * time.Second
+// errHashingBusy is what a login is told that found the queue for hashing full.
+var errHashingBusy = errRateLimited(5 * time.Second)
 
 // strengthen replaces a hash that was made with less work than new ones, which
 // only a login can do, and returns the account's hash. A login does not fail

@@ -17,7 +17,7 @@ func (a *API) wrap(router http.Handler) http.Handler {
 	h := a.cors(router)
 	h = a.recoverPanics(h)
 	h = noStore(h)
-	return a.logRequests(h)
+	return a.observe(h)
 }
 
 // noStore keeps answers, tokens among them, out of every cache, and keeps
@@ -46,24 +46,26 @@ func (a *API) cors(next http.Handler) http.Handler {
 	}).Handler(next)
 }
 
-// requestInfo is what the log tells of a request; handlers fill it in.
+// requestInfo is what log and metrics tell of a request; handlers fill it in.
 type requestInfo struct {
 	clientIP netip.Addr
 	route    string
 	userID   string
+	// abandoned tells that the client left before the answer.
+	abandoned bool
 }
 
 type requestInfoKey struct{}
 
-// infoOf returns the request's info; logRequests has put it there.
+// infoOf returns the request's info; observe has put it there.
 func infoOf(ctx context.Context) *requestInfo {
 	info, _ := ctx.Value(requestInfoKey{}).(*requestInfo)
 	return info
 }
 
-// logRequests writes one line for each request. It tells the route and not the
-// path, which holds what its client made up.
-func (a *API) logRequests(next http.Handler) http.Handler {
+// observe counts each request and writes one line about it. Both tell the route
+// and not the path, which holds what its client made up.
+func (a *API) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		info := &requestInfo{clientIP: a.clients.of(r), route: "unknown"}
@@ -71,11 +73,16 @@ func (a *API) logRequests(next http.Handler) http.Handler {
 		recorder := &statusRecorder{ResponseWriter: w}
 		next.ServeHTTP(recorder, r)
 
+		duration, method, status := time.Since(start), methodLabel(r.Method), recorder.status()
+		if info.abandoned {
+			status = statusAbandoned
+		}
+		a.metrics.request(info.route, method, status, duration)
 		a.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
-			slog.String("method", methodLabel(r.Method)),
+			slog.String("method", method),
 			slog.String("route", info.route),
-			slog.Int("status", recorder.status()),
-			slog.Float64("duration_ms", float64(time.Since(start).Microseconds())/1000),
+			slog.Int("status", status),
+			slog.Float64("duration_ms", float64(duration.Microseconds())/1000),
 			slog.String("user", info.userID),
 			slog.String("ip", info.clientIP.String()))
 	})
@@ -91,7 +98,7 @@ func noteRoute(next http.Handler) http.Handler {
 	})
 }
 
-// methodLabel keeps methods that clients make up out of logs.
+// methodLabel keeps methods that clients make up out of logs and metrics.
 func methodLabel(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,

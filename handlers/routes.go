@@ -22,7 +22,7 @@ func (a *API) routes() http.Handler {
 	}
 
 	// The login has a limit of its own; all else is under the API's.
-	route("POST", "/login", a.login)
+	route("POST", "/login", a.countLogins(a.login))
 
 	route("GET", "", a.limited(a.hello))
 	route("GET", "/", a.limited(a.hello))

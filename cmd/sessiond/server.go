@@ -14,9 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-
 	"github.com/sessiond/sessiond/config"
 	"github.com/sessiond/sessiond/handlers"
 	"github.com/sessiond/sessiond/redisstore"
@@ -85,7 +82,8 @@ func newServer(ctx context.Context, c config.Config, keyring *tokens.Keyring, lo
 		RememberMeTTL:  c.Sessions.RememberMeTTL,
 	})
 	s.public = newHTTPServer(s.api, log)
-	s.admin = newHTTPServer(handlers.NewAdmin(s.ready, newRegistry(), log), log)
+	metrics := handlers.NewRegistry(buildVersion(), s.ready, s.api, s.store)
+	s.admin = newHTTPServer(handlers.NewAdmin(s.ready, metrics, log), log)
 	return s, nil
 }
 
@@ -108,15 +106,6 @@ func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
-}
-
-func newRegistry() *prometheus.Registry {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	)
-	return registry
 }
 
 // ready tells load balancers whether to send requests here.
