@@ -91,6 +91,9 @@ type Redis struct {
 	// needs two exchanges cannot count on Timeout alone for that: its own
 	// deadline has to cover both.
 	Timeout time.Duration
+	// WaitReplicas is how many replicas must have an ending or a ban before
+	// it is acknowledged; with 0 a failover can undo the most recent ones.
+	WaitReplicas int
 }
 
 // String describes the connection without its password, so that a Config may

@@ -78,6 +78,7 @@ redis:
   db: 3
   tls: true
   timeout: 250ms
+  wait_replicas: 1
 tokens: {key_directory: /etc/keys, issuer: "https://example.com", legacy_key_id: old}
 sessions: {ttl: 1h, remember_me_ttl: 720h, max_per_user: 5}
 limits:
@@ -99,7 +100,7 @@ var wholeConfig = config.Config{
 	Admin: config.Admin{Address: ":0"},
 	Redis: config.Redis{
 		Mode: config.ModeSentinel, Addresses: []string{"s1:26379", "[::1]:26379"}, MasterName: "main",
-		Username: "app", Password: "#secret", DB: 3, TLS: true, Timeout: 250 * time.Millisecond,
+		Username: "app", Password: "#secret", DB: 3, TLS: true, Timeout: 250 * time.Millisecond, WaitReplicas: 1,
 	},
 	Tokens:   config.Tokens{KeyDirectory: "/etc/keys", Issuer: "https://example.com", LegacyKeyID: "old"},
 	Sessions: config.Sessions{TTL: time.Hour, RememberMeTTL: 720 * time.Hour, MaxPerUser: 5},
@@ -156,7 +157,7 @@ var samples = map[string]string{
 	"http.address": "127.0.0.1:1", "http.base_path": "/v2/x", "http.trusted_proxies": "10.0.0.0/8, ::1",
 	"http.cors_origins": "https://a.example,https://b.example:8443", "http.drain_delay": "1s", "http.shutdown_timeout": "1s",
 	"admin.address": "127.0.0.1:2", "redis.mode": "cluster", "redis.addresses": "a:1", "redis.master_name": "m",
-	"redis.username": "u", "redis.password": " p ", "redis.db": "7", "redis.tls": "true", "redis.timeout": "1500ms",
+	"redis.username": "u", "redis.password": " p ", "redis.db": "7", "redis.tls": "true", "redis.timeout": "1500ms", "redis.wait_replicas": "2",
 	"tokens.key_directory": "k", "tokens.issuer": "i", "tokens.legacy_key_id": "l", "sessions.ttl": "1s",
 	"sessions.remember_me_ttl": "876000h", "sessions.max_per_user": "10000", "limits.login.requests": "1",
 	"limits.login.window": "1s", "limits.api.requests": "1", "limits.api.window": "2s", "passwords.bcrypt_cost": "20",

@@ -69,6 +69,8 @@ var settings = []definition{
 		"encrypt the connection and verify the server's certificate"),
 	define("redis.timeout", "1s", duration(10*time.Millisecond, 1500*time.Millisecond), func(c *Config) *time.Duration { return &c.Redis.Timeout },
 		"longest exchange with Redis; the API answers within 2s whatever Redis does"),
+	define("redis.wait_replicas", "0", integer(0, 100), func(c *Config) *int { return &c.Redis.WaitReplicas },
+		"replicas that must have an ending or a ban before it is acknowledged"),
 
 	define("tokens.key_directory", "keys", text, func(c *Config) *string { return &c.Tokens.KeyDirectory },
 		"directory of the signing keys"),

@@ -25,6 +25,9 @@ type Options struct {
 	Timeout time.Duration
 	// MaxSessions is how many live sessions a user may hold.
 	MaxSessions int
+	// WaitReplicas is how many replicas must have an ending or a ban before it
+	// is acknowledged.
+	WaitReplicas int
 	// LoginLimit and APILimit say how many requests are admitted.
 	LoginLimit, APILimit config.Limit
 }
@@ -32,10 +35,11 @@ type Options struct {
 // OptionsFrom picks the store's options out of the settings.
 func OptionsFrom(c config.Config) Options {
 	return Options{
-		Timeout:     c.Redis.Timeout,
-		MaxSessions: c.Sessions.MaxPerUser,
-		LoginLimit:  c.Limits.Login,
-		APILimit:    c.Limits.API,
+		Timeout:      c.Redis.Timeout,
+		MaxSessions:  c.Sessions.MaxPerUser,
+		WaitReplicas: c.Redis.WaitReplicas,
+		LoginLimit:   c.Limits.Login,
+		APILimit:     c.Limits.API,
 	}
 }
 

@@ -57,15 +57,18 @@ func (s *Store) run(ctx context.Context, script script, keys []string, args ...a
 	}
 }
 
+// runner is run or runReplicated.
+type runner func(ctx context.Context, script script, keys []string, args ...any) *redis.Cmd
+
 // settle runs a script whose keys depend on what the user's index holds, until
 // they suffice: the script replies 'retry' and the index members where they do
 // not, having changed nothing. It returns the reply without its first word, and
 // that word.
-func (s *Store) settle(ctx context.Context, script script, build func(known []string) (keys []string, args []any)) (string, []string, error) {
+func (s *Store) settle(ctx context.Context, run runner, script script, build func(known []string) (keys []string, args []any)) (string, []string, error) {
 	var known []string
 	for {
 		keys, args := build(known)
-		reply, err := s.run(ctx, script, keys, args...).StringSlice()
+		reply, err := run(ctx, script, keys, args...).StringSlice()
 		if err != nil {
 			return "", nil, err
 		}

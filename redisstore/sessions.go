@@ -105,7 +105,7 @@ func (s *Store) CreateSession(ctx context.Context, n NewSession) (Session, Creat
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()
 
-	verdict, values, err := s.settle(ctx, createSessionScript, func(state []string) ([]string, []any) {
+	verdict, values, err := s.settle(ctx, s.run, createSessionScript, func(state []string) ([]string, []any) {
 		// The state is Redis' time, the last ID given and the index; the first
 		// attempt, which has none, is there to learn it.
 		var first int64
@@ -182,7 +182,7 @@ func (s *Store) Sessions(ctx context.Context, uid string) ([]SessionName, error)
 	}
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()
-	_, values, err := s.settle(ctx, listSessionsScript, func(known []string) ([]string, []any) {
+	_, values, err := s.settle(ctx, s.run, listSessionsScript, func(known []string) ([]string, []any) {
 		return append([]string{indexKey(uid)}, sessionKeys(uid, known)...), appendArgs(nil, known)
 	})
 	if err != nil {
@@ -220,7 +220,7 @@ func (s *Store) EndSessions(ctx context.Context, uid string, sids []string) ([]s
 	defer cancel()
 	valid := slices.DeleteFunc(slices.Clone(sids), func(sid string) bool { return !ValidSessionID(sid) })
 	keys := append([]string{indexKey(uid)}, sessionKeys(uid, valid)...)
-	ended, err := s.run(ctx, endSessionsScript, keys, appendArgs(nil, valid)...).StringSlice()
+	ended, err := s.runReplicated(ctx, endSessionsScript, keys, appendArgs(nil, valid)...).StringSlice()
 	if err != nil {
 		return nil, fmt.Errorf("end sessions: %w", err)
 	}
@@ -235,7 +235,7 @@ func (s *Store) EndAllSessions(ctx context.Context, uid, keep string) ([]string,
 	}
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()
-	_, ended, err := s.settle(ctx, endAllSessionsScript, func(known []string) ([]string, []any) {
+	_, ended, err := s.settle(ctx, s.runReplicated, endAllSessionsScript, func(known []string) ([]string, []any) {
 		known = slices.DeleteFunc(known, func(sid string) bool { return sid == keep })
 		return append([]string{indexKey(uid)}, sessionKeys(uid, known)...), appendArgs([]any{keep}, known)
 	})

@@ -169,16 +169,20 @@ func (s *Store) addUser(ctx context.Context, user User) (bool, error) {
 // such a user.
 func (s *Store) BanUser(ctx context.Context, uid string) (bool, error) {
 	user, found, err := s.User(ctx, uid)
-	if err != nil || !found || !user.BannedAt.IsZero() {
-		return found, err
-	}
-	ctx, cancel := s.withTimeout(ctx)
-	defer cancel()
-	now, err := s.now(ctx)
-	if err != nil {
+	if err != nil || !found {
 		return false, err
 	}
-	return s.changeUser(ctx, uid, "bannedAt", strconv.FormatInt(now.UnixMilli(), 10), "")
+	since := user.BannedAt
+	if since.IsZero() {
+		ctx, cancel := s.withTimeout(ctx)
+		defer cancel()
+		if since, err = s.now(ctx); err != nil {
+			return false, err
+		}
+	}
+	// A ban that is there is written again: that is how its confirmation by
+	// replicas is waited for once more.
+	return s.changeUser(ctx, uid, "bannedAt", strconv.FormatInt(since.UnixMilli(), 10), "")
 }
 
 // UnbanUser lets a user in again, with the sessions that still live. The flag
@@ -212,7 +216,7 @@ func (s *Store) changeUser(ctx context.Context, uid, field, value, expected stri
 	}
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()
-	changed, err := s.run(ctx, changeUserScript, []string{userKey(uid)}, field, value, expected).Bool()
+	changed, err := s.runReplicated(ctx, changeUserScript, []string{userKey(uid)}, field, value, expected).Bool()
 	if err != nil {
 		return false, fmt.Errorf("change %s of user %s: %w", field, uid, err)
 	}
@@ -227,7 +231,7 @@ func (s *Store) RemoveUser(ctx context.Context, uid string) (bool, error) {
 	}
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()
-	verdict, values, err := s.settle(ctx, removeUserScript, func(known []string) ([]string, []any) {
+	verdict, values, err := s.settle(ctx, s.runReplicated, removeUserScript, func(known []string) ([]string, []any) {
 		return append([]string{userKey(uid), indexKey(uid)}, sessionKeys(uid, known)...), appendArgs(nil, known)
 	})
 	if err != nil {
