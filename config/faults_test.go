@@ -203,7 +203,7 @@ func TestUnreadableFile(t *testing.T) {
 func TestUnknownVariables(t *testing.T) {
 	t.Parallel()
 	for entry, want := range map[string]string{
-		"SESSIOND_HTTP_ADRESS=:1":       "SESSIOND_HTTP_ADRESS: is no setting; did you mean SESSIOND_HTTP_ADDRESS?",
+		"SESSIOND_HTTP_BASE_PAHT=:1":    "SESSIOND_HTTP_BASE_PAHT: is no setting; did you mean SESSIOND_HTTP_BASE_PATH?",
 		"SESSIOND_PORT=8080":            "SESSIOND_PORT: is no setting",
 		"SESSIOND_HTTP_PORT=8080":       "SESSIOND_HTTP_PORT: is no setting",
 		"SESSIOND_=x":                   "SESSIOND_: is no setting",

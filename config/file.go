@@ -35,8 +35,7 @@ func readFile(file string) ([]entry, error) {
 	}
 	content, err := os.ReadFile(file) //nolint:gosec // The operator names the file.
 	if err != nil {
-		var pathError *os.PathError
-		if errors.As(err, &pathError) {
+		if pathError, ok := errors.AsType[*os.PathError](err); ok {
 			err = pathError.Err // The caller names the file.
 		}
 		return nil, fmt.Errorf("cannot be read: %w", err)
