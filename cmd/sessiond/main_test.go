@@ -61,7 +61,7 @@ func TestCommandLine(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	t.Parallel()
-	got := sessiond(t, nil, "", "version")
+	got := sessiond(t, nil, "not read", "version")
 	fields := strings.Fields(got.stdout)
 	if got.code != 0 || len(fields) < 3 || fields[0] != "sessiond" || fields[1] != buildVersion() || !strings.HasPrefix(fields[2], "go") {
 		t.Errorf("sessiond version: %+v; want the name, %q and Go's version", got, buildVersion())

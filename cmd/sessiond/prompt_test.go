@@ -27,7 +27,7 @@ func TestReadPasswordFromInput(t *testing.T) {
 			t.Parallel()
 			var stderr bytes.Buffer
 			a := &app{stdin: strings.NewReader(tt.input), stderr: &stderr}
-			got, err := a.readPassword(t.Context(), "Password")
+			got, err := a.readPassword(t.Context(), "New password")
 			if err != nil || got != tt.want {
 				t.Errorf("readPassword = %q, %v; want %q", got, err, tt.want)
 			}
@@ -56,7 +56,7 @@ func TestReadPasswordFromBadInput(t *testing.T) {
 		"empty, CRLF": {strings.NewReader("\r\n"), errNoPassword},
 	} {
 		a := &app{stdin: tt.stdin, stderr: io.Discard}
-		if got, err := a.readPassword(t.Context(), "Password"); got != "" || !errors.Is(err, tt.want) {
+		if got, err := a.readPassword(t.Context(), "New password"); got != "" || !errors.Is(err, tt.want) {
 			t.Errorf("%s: readPassword = %q, %v; want %v", name, got, err, tt.want)
 		}
 	}
