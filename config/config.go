@@ -86,10 +86,10 @@ type Redis struct {
 	DB int
 	// TLS encrypts the connection and verifies the server's certificate.
 	TLS bool
-	// Timeout bounds one exchange with Redis. It ends at 1.5 s because the
-	// API promises an answer within 2 s however slow Redis is. A request that
-	// needs two exchanges cannot count on Timeout alone for that: its own
-	// deadline has to cover both.
+	// Timeout bounds one question to Redis, however many round trips that
+	// takes. It ends at 1.5 s because the API promises an answer within 2 s
+	// however slow Redis is. A request that asks twice cannot count on Timeout
+	// alone for that: its own deadline has to cover both.
 	Timeout time.Duration
 	// WaitReplicas is how many replicas must have an ending or a ban before
 	// it is acknowledged; with 0 a failover can undo the most recent ones.
