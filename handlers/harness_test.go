@@ -42,8 +42,9 @@ type service struct {
 // replica is one sessiond.
 type replica struct {
 	*service
-	url string
-	api *handlers.API
+	url   string
+	api   *handlers.API
+	admin http.Handler
 }
 
 // start runs one replica, with limits that no test reaches by accident.
@@ -86,6 +87,11 @@ func (s *service) newStore() *redisstore.Store {
 // replica starts one more sessiond on the same Redis.
 func (s *service) replica() *replica {
 	s.t.Helper()
+	return s.replicaWith(redisstore.NewPasswords(s.config.Passwords.BcryptCost))
+}
+
+func (s *service) replicaWith(passwords handlers.Passwords) *replica {
+	s.t.Helper()
 	issuer, err := tokens.NewIssuer(s.keyring, s.config.Tokens.Issuer)
 	if err != nil {
 		s.t.Fatal(err)
@@ -97,28 +103,29 @@ func (s *service) replica() *replica {
 		s.t.Fatal(err)
 	}
 	log := slog.New(slog.NewJSONHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	api := handlers.New(s.newStore(), redisstore.NewPasswords(s.config.Passwords.BcryptCost), issuer, verifier, log,
-		handlers.Options{
-			BasePath:       s.config.HTTP.BasePath,
-			Version:        "test",
-			TrustedProxies: s.config.HTTP.TrustedProxies,
-			CORSOrigins:    s.config.HTTP.CORSOrigins,
-			SessionTTL:     s.config.Sessions.TTL,
-			RememberMeTTL:  s.config.Sessions.RememberMeTTL,
-		})
+	store := s.newStore()
+	api := handlers.New(store, passwords, issuer, verifier, log, handlers.Options{
+		BasePath:       s.config.HTTP.BasePath,
+		Version:        "test",
+		TrustedProxies: s.config.HTTP.TrustedProxies,
+		CORSOrigins:    s.config.HTTP.CORSOrigins,
+		SessionTTL:     s.config.Sessions.TTL,
+		RememberMeTTL:  s.config.Sessions.RememberMeTTL,
+	})
+	admin := handlers.NewAdmin(store.Ping, handlers.NewRegistry("test", store.Ping, api, store), log)
 	server := httptest.NewServer(api)
 	s.t.Cleanup(func() {
 		server.Close()
 		api.Close()
 	})
-	return &replica{service: s, url: server.URL, api: api}
+	return &replica{service: s, url: server.URL, api: api, admin: admin}
 }
 
 // as is r for a subtest, which fails in its own name.
 func (r *replica) as(t *testing.T) *replica {
 	s := *r.service
 	s.t = t
-	return &replica{service: &s, url: r.url, api: r.api}
+	return &replica{service: &s, url: r.url, api: r.api, admin: r.admin}
 }
 
 // addUser makes an account with the test password.
