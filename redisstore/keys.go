@@ -45,12 +45,27 @@ func loginLimitKey(address string) string {
 
 // userIDOf is the inverse of userKey.
 func userIDOf(key string) (string, bool) {
-	uid, ok := strings.CutPrefix(key, "user:{")
+	return userIDIn(key, "user:{")
+}
+
+// userIDIn is the user ID of a key that is nothing but a prefix and a hash tag.
+func userIDIn(key, prefix string) (string, bool) {
+	uid, ok := strings.CutPrefix(key, prefix)
 	if !ok {
 		return "", false
 	}
 	uid, ok = strings.CutSuffix(uid, "}")
 	return uid, ok && ValidUserID(uid)
+}
+
+// sessionOf is the inverse of sessionKey.
+func sessionOf(key string) (uid, sid string, ok bool) {
+	rest, ok := strings.CutPrefix(key, "session:{")
+	if !ok {
+		return "", "", false
+	}
+	uid, sid, ok = strings.Cut(rest, "}:")
+	return uid, sid, ok && ValidUserID(uid) && ValidSessionID(sid)
 }
 
 func sessionKeys(uid string, sids []string) []string {

@@ -24,6 +24,7 @@ var (
 	claimUsernameScript   = mustScript("claim_username")
 	confirmUsernameScript = mustScript("confirm_username")
 	releaseUsernameScript = mustScript("release_username")
+	mendSessionScript     = mustScript("mend_session")
 )
 
 // script is a Lua script and its SHA-1, by which Redis knows it once it has run.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
-	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"github.com/sessiond/sessiond/config"
@@ -64,7 +63,7 @@ func (a *app) dev(ctx context.Context) error {
 	// The throw-away key is the only one there is.
 	c.Tokens.LegacyKeyID = ""
 	log := newLogger(a.stderr, c.Log)
-	redis.SetLogger(redisLog{log})
+	redisLog.Store(log)
 
 	embedded, err := miniredis.Run()
 	if err != nil {

@@ -28,6 +28,7 @@ func main() {
 // run is the whole program, so that a test can start it as a shell would. It
 // leaves signals to the commands: serve has its own way with a second one.
 func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	routeRedisLog()
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, environ: environ, now: time.Now}
 	root := newRootCommand(a)
 	// Without arguments of its own, cobra would take the process's.
@@ -79,6 +80,7 @@ func newRootCommand(a *app) *cobra.Command {
 		newKeysCommand(a),
 		newUsersCommand(a),
 		newSessionsCommand(a),
+		newDoctorCommand(a),
 		newVersionCommand(a),
 	)
 	root.Long = "sessiond issues session tokens and checks on every request, in Redis, that the session still lives."

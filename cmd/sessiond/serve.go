@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"github.com/sessiond/sessiond/config"
@@ -33,7 +31,7 @@ func (a *app) serve(ctx context.Context) error {
 		return err
 	}
 	log := newLogger(a.stderr, c.Log)
-	redis.SetLogger(redisLog{log})
+	redisLog.Store(log)
 
 	keyring, err := tokens.LoadKeyring(c.Tokens.KeyDirectory)
 	if err != nil {
@@ -44,14 +42,4 @@ func (a *app) serve(ctx context.Context) error {
 		return err
 	}
 	return s.run(ctx)
-}
-
-// redisLog hands on what go-redis has to say about its connections.
-type redisLog struct {
-	log *slog.Logger
-}
-
-// Printf implements the logger that go-redis asks for.
-func (l redisLog) Printf(ctx context.Context, format string, v ...any) {
-	l.log.DebugContext(ctx, "go-redis", slog.String("said", fmt.Sprintf(format, v...)))
 }
