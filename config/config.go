@@ -86,10 +86,9 @@ type Redis struct {
 	DB int
 	// TLS encrypts the connection and verifies the server's certificate.
 	TLS bool
-	// Timeout bounds one question to Redis, however many round trips that
-	// takes. It ends at 1.5 s because the API promises an answer within 2 s
-	// however slow Redis is. A request that asks twice cannot count on Timeout
-	// alone for that: its own deadline has to cover both.
+	// Timeout bounds one call of the store, however many round trips it
+	// takes. It ends at 1 s because a request makes two, the token check and
+	// what it came for, and the API promises an answer within 2 s.
 	Timeout time.Duration
 	// WaitReplicas is how many replicas must have an ending or a ban before
 	// it is acknowledged; with 0 a failover can undo the most recent ones.

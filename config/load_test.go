@@ -157,7 +157,7 @@ var samples = map[string]string{
 	"http.address": "127.0.0.1:1", "http.base_path": "/v2/x", "http.trusted_proxies": "10.0.0.0/8, ::1",
 	"http.cors_origins": "https://a.example,https://b.example:8443", "http.drain_delay": "1s", "http.shutdown_timeout": "1s",
 	"admin.address": "127.0.0.1:2", "redis.mode": "cluster", "redis.addresses": "a:1", "redis.master_name": "m",
-	"redis.username": "u", "redis.password": " p ", "redis.db": "7", "redis.tls": "true", "redis.timeout": "1500ms", "redis.wait_replicas": "2",
+	"redis.username": "u", "redis.password": " p ", "redis.db": "7", "redis.tls": "true", "redis.timeout": "900ms", "redis.wait_replicas": "2",
 	"tokens.key_directory": "k", "tokens.issuer": "i", "tokens.legacy_key_id": "l", "sessions.ttl": "1s",
 	"sessions.remember_me_ttl": "876000h", "sessions.max_per_user": "10000", "limits.login.requests": "1",
 	"limits.login.window": "1s", "limits.api.requests": "1", "limits.api.window": "2s", "passwords.bcrypt_cost": "20",

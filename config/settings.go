@@ -67,7 +67,7 @@ var settings = []definition{
 		"number of the database; 0 on a cluster"),
 	define("redis.tls", "false", boolean, func(c *Config) *bool { return &c.Redis.TLS },
 		"encrypt the connection and verify the server's certificate"),
-	define("redis.timeout", "1s", duration(10*time.Millisecond, 1500*time.Millisecond), func(c *Config) *time.Duration { return &c.Redis.Timeout },
+	define("redis.timeout", "1s", duration(10*time.Millisecond, time.Second), func(c *Config) *time.Duration { return &c.Redis.Timeout },
 		"longest exchange with Redis; the API answers within 2s whatever Redis does"),
 	define("redis.wait_replicas", "0", integer(0, 100), func(c *Config) *int { return &c.Redis.WaitReplicas },
 		"replicas that must have an ending or a ban before it is acknowledged"),
