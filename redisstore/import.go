@@ -90,18 +90,18 @@ func (s *Store) ImportUsers(ctx context.Context, users []ImportedUser) []ImportR
 
 func (s *Store) claimAll(ctx context.Context, users []ImportedUser, results []ImportResult) {
 	var open []int
+	var claims []claim
 	var calls []scriptCall
 	for i, user := range users {
 		if !ValidUsername(user.User.Username) {
 			results[i].Err = ErrUsernameInvalid
 			continue
 		}
-		folded := foldUsername(user.User.Username)
-		open, calls = append(open, i), append(calls, scriptCall{claimUsernameScript, claimKeys(folded), claimArgs(user.User.ID, "")})
+		c := claim{folded: foldUsername(user.User.Username), uid: user.User.ID, renew: true}
+		open, claims, calls = append(open, i), append(claims, c), append(calls, c.call(""))
 	}
 	for n, cmd := range s.runAll(ctx, calls) {
-		i := open[n]
-		results[i].Err = s.settleClaim(ctx, foldUsername(users[i].User.Username), users[i].User.ID, cmd)
+		results[open[n]].Err = s.settleClaim(ctx, claims[n], cmd)
 	}
 }
 

@@ -13,23 +13,30 @@ import (
 // account was written.
 const claimTTL = time.Minute
 
-// claimUsername takes a name for an account about to be written. A claim left
-// by an account that is gone is taken over; any other is ErrUsernameTaken.
-func (s *Store) claimUsername(ctx context.Context, folded, uid string) error {
-	return s.settleClaim(ctx, folded, uid, s.run(ctx, claimUsernameScript, claimKeys(folded), claimArgs(uid, "")...))
+// claim is a claim to a name for an account about to be written.
+type claim struct {
+	folded, uid string
+	// renew tells that an earlier claim of the same ID is the same writer's: the
+	// ID is known to be that of the account, not merely asked for.
+	renew bool
 }
 
-func claimKeys(folded string) []string {
-	return []string{usernameKey(folded)}
+// claimUsername takes a name. A claim left by an account that is gone is taken
+// over; any other is ErrUsernameTaken.
+func (s *Store) claimUsername(ctx context.Context, c claim) error {
+	call := c.call("")
+	return s.settleClaim(ctx, c, s.run(ctx, call.script, call.keys, call.args...))
 }
 
-func claimArgs(uid, gone string) []any {
-	return []any{uid, int64(claimTTL / time.Second), gone}
+// call claims the name; gone is the ID of a holder known to be gone, or "".
+func (c claim) call(gone string) scriptCall {
+	args := []any{c.uid, int64(claimTTL / time.Second), gone, boolText(c.renew)}
+	return scriptCall{claimUsernameScript, []string{usernameKey(c.folded)}, args}
 }
 
 // settleClaim reads the reply to a claim and, where the holder's account is
 // gone, claims once more.
-func (s *Store) settleClaim(ctx context.Context, folded, uid string, cmd *redis.Cmd) error {
+func (s *Store) settleClaim(ctx context.Context, c claim, cmd *redis.Cmd) error {
 	holder, confirmed, err := parseClaim(cmd)
 	if err != nil || holder == "" {
 		return err
@@ -41,10 +48,11 @@ func (s *Store) settleClaim(ctx context.Context, folded, uid string, cmd *redis.
 	if err != nil {
 		return err
 	}
-	if found && foldUsername(user.Username) == folded {
+	if found && foldUsername(user.Username) == c.folded {
 		return ErrUsernameTaken
 	}
-	holder, _, err = parseClaim(s.run(ctx, claimUsernameScript, claimKeys(folded), claimArgs(uid, holder)...))
+	call := c.call(holder)
+	holder, _, err = parseClaim(s.run(ctx, call.script, call.keys, call.args...))
 	if err == nil && holder != "" {
 		err = ErrUsernameTaken
 	}

@@ -149,7 +149,7 @@ func (s *Store) AddUser(ctx context.Context, n NewUser) (User, error) {
 
 func (s *Store) addUser(ctx context.Context, user User) (bool, error) {
 	folded := foldUsername(user.Username)
-	if err := s.claimUsername(ctx, folded, user.ID); err != nil {
+	if err := s.claimUsername(ctx, claim{folded: folded, uid: user.ID}); err != nil {
 		return false, err
 	}
 	added, err := s.run(ctx, createUserScript, []string{userKey(user.ID)},
