@@ -25,6 +25,9 @@ for i = 6, #ARGV, 4 do
   local id, exp, created, label = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   if tonumber(exp) > now then
     local key = KEYS[3 + (i - 6) / 4]
+    -- Whatever is there outlived its account: a key of another type would fail
+    -- half way through, a session's own fields would linger in the new one.
+    redis.call('DEL', key)
     redis.call('HSET', key, 'name', label, 'exp', exp, 'createdAt', created, 'updatedAt', created)
     redis.call('EXPIREAT', key, exp)
     redis.call('ZADD', index, exp, id)
