@@ -29,7 +29,7 @@ local last = tonumber(account[3] or '0') or 0
 
 -- Creation order: IDs of the older system are seconds, ours milliseconds.
 local function created(id)
-  local t = tonumber(id)
+  local t = tonumber(id) or 0 -- A member added by hand is the oldest.
   if #id <= 10 then t = t * 1000 end
   return t
 end
