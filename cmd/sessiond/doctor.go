@@ -115,17 +115,12 @@ func examineKeys(r *findings, c config.Tokens) {
 		return
 	}
 	keys := keyring.Keys()
-	current := ""
-	for _, key := range keys {
-		if key.Current {
-			current = key.ID
-		}
-	}
-	if current == "" {
+	if current, _ := currentKey(c.KeyDirectory); current != "" {
+		r.ok("keys", fmt.Sprintf("%d in %s, %s signs", len(keys), c.KeyDirectory, current))
+	} else {
 		r.fail("keys", "none of them signs", "sessiond keys create makes a key")
 		return
 	}
-	r.ok("keys", fmt.Sprintf("%d in %s, %s signs", len(keys), c.KeyDirectory, current))
 	if _, err := tokens.NewVerifier(keyring, tokens.VerifierOptions{LegacyKeyID: c.LegacyKeyID}); err != nil {
 		r.fail("keys", err.Error(), "put the key there or unset tokens.legacy_key_id")
 	}

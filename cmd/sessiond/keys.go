@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,7 +19,8 @@ func newKeysCommand(a *app) *cobra.Command {
 }
 
 func newKeysCreateCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var ifNone bool
+	cmd := &cobra.Command{
 		Use:   "create",
 		Short: "Make a new signing key and print its ID",
 		Long: "Make a new signing key in the directory of the setting tokens.key_directory,\n" +
@@ -28,14 +31,40 @@ func newKeysCreateCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			kid, err := tokens.CreateKey(cfg.Tokens.KeyDirectory, a.now())
-			if err != nil {
-				return err
+			kid := ""
+			if ifNone {
+				if kid, err = currentKey(cfg.Tokens.KeyDirectory); err != nil {
+					return err
+				}
+			}
+			if kid == "" {
+				if kid, err = tokens.CreateKey(cfg.Tokens.KeyDirectory, a.now()); err != nil {
+					return err
+				}
 			}
 			_, err = fmt.Fprintln(a.stdout, kid)
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&ifNone, "if-none", false, "where a key signs already, print its ID and make none")
+	return cmd
+}
+
+// currentKey is the ID of the key that signs, empty where there is none.
+func currentKey(directory string) (string, error) {
+	keyring, err := tokens.LoadKeyring(directory)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	for _, key := range keyring.Keys() {
+		if key.Current {
+			return key.ID, nil
+		}
+	}
+	return "", nil
 }
 
 func newKeysListCommand(a *app) *cobra.Command {

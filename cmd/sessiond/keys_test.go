@@ -56,3 +56,20 @@ func created(t *testing.T, kid string) string {
 	}
 	return at.Format(time.RFC3339)
 }
+
+func TestKeysCreateIfNoneMakesOneKey(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "keys")
+	environ := []string{"SESSIOND_TOKENS_KEY_DIRECTORY=" + dir}
+	first := sessiond(t, environ, "", "keys", "create", "--if-none")
+	again := sessiond(t, environ, "", "keys", "create", "--if-none")
+	if first.code != 0 || first.stdout == "" || again != first {
+		t.Errorf("first %+v, again %+v", first, again)
+	}
+	if files, _ := filepath.Glob(filepath.Join(dir, "*.pem")); len(files) != 1 {
+		t.Errorf("keys %v", files)
+	}
+	if next := sessiond(t, environ, "", "keys", "create"); next.code != 0 || next == first {
+		t.Errorf("without the flag: %+v", next)
+	}
+}
