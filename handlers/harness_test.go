@@ -45,6 +45,9 @@ type replica struct {
 	url   string
 	api   *handlers.API
 	admin http.Handler
+	// stop waits for the requests under way and for what is left to do after
+	// them. The end of the test calls it too.
+	stop func()
 }
 
 // start runs one replica, with limits that no test reaches by accident.
@@ -114,18 +117,19 @@ func (s *service) replicaWith(passwords handlers.Passwords) *replica {
 	})
 	admin := handlers.NewAdmin(store.Ping, handlers.NewRegistry("test", store.Ping, api, store), log)
 	server := httptest.NewServer(api)
-	s.t.Cleanup(func() {
+	stop := sync.OnceFunc(func() {
 		server.Close()
 		api.Close()
 	})
-	return &replica{service: s, url: server.URL, api: api, admin: admin}
+	s.t.Cleanup(stop)
+	return &replica{service: s, url: server.URL, api: api, admin: admin, stop: stop}
 }
 
 // as is r for a subtest, which fails in its own name.
 func (r *replica) as(t *testing.T) *replica {
 	s := *r.service
 	s.t = t
-	return &replica{service: &s, url: r.url, api: r.api, admin: r.admin}
+	return &replica{service: &s, url: r.url, api: r.api, admin: r.admin, stop: r.stop}
 }
 
 // addUser makes an account with the test password.
