@@ -50,12 +50,23 @@ local key = KEYS[3 + id - first]
 local known = {}
 for i = 7, #ARGV do known[ARGV[i]] = KEYS[2 + n + i - 6] end
 
+-- The key of a member, or nil. Logins that came in between took IDs among the
+-- candidates, so a rush of them does not send each other back again and again.
+local function keyOf(member)
+  local offset = (tonumber(member) or -1) - first
+  if offset >= 0 and offset < n and string.format('%.0f', first + offset) == member then
+    return KEYS[3 + offset]
+  end
+  return known[member]
+end
+
 local live, gone = {}, {}
 local members = redis.call('ZRANGEBYSCORE', index, '(' .. time[1], '+inf')
 if #members >= cap then
   for _, member in ipairs(members) do
-    if not known[member] then return retry() end
-    if redis.call('EXISTS', known[member]) == 1 then
+    local held = keyOf(member)
+    if not held then return retry() end
+    if redis.call('EXISTS', held) == 1 then
       live[#live + 1] = member
     else
       gone[#gone + 1] = member
@@ -73,7 +84,7 @@ redis.call('HSET', user, 'lastSession', id)
 redis.call('ZREMRANGEBYSCORE', index, '-inf', time[1])
 for _, member in ipairs(gone) do redis.call('ZREM', index, member) end
 for i = 1, #live - cap + 1 do
-  redis.call('DEL', known[live[i]])
+  redis.call('DEL', keyOf(live[i]))
   redis.call('ZREM', index, live[i])
 end
 redis.call('ZADD', index, exp, id)
