@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// What the memory figures are of.
+const (
+	memoryUsers    = 100_000
+	memorySessions = 3 // For each user.
+	memoryChecks   = 1_000_000
+)
+
+// memory is what sessions take in Redis, and tokens in sessiond.
+type memory struct {
+	BytesPerSession float64 `json:"redisBytesPerSession"`
+	BytesPerUser    float64 `json:"redisBytesPerUser"`
+	Checks          uint64  `json:"checks"`
+	// ResidentMB is sessiond's memory after every tenth of the checks, the first
+	// of which has seen each token once.
+	ResidentMB []float64 `json:"residentMB"`
+	PeakMB     float64   `json:"peakMB"`
+}
+
+func (c *comparison) measureMemory(ctx context.Context, l *lab) error {
+	defer l.stopAll()
+	redis, err := l.startRedis(ctx)
+	if err != nil {
+		return err
+	}
+	keys, err := l.keyDirectory()
+	if err != nil {
+		return err
+	}
+	headers := l.file("memory.headers")
+	m, err := l.fill(ctx, redis, keys, headers)
+	if err != nil {
+		return err
+	}
+	s, err := l.startSessiond(ctx, redis.address, 0, keys)
+	if err != nil {
+		return err
+	}
+	s.target.headers = headers
+	if err := l.watchMemory(ctx, s, m); err != nil {
+		return err
+	}
+	c.Memory = m
+	return nil
+}
+
+// fill logs the users in and sees what that adds to Redis' memory.
+func (l *lab) fill(ctx context.Context, redis *redisServer, keys, headers string) (*memory, error) {
+	seed, err := newSeeder(redis.address, 0, keys)
+	if err != nil {
+		return nil, err
+	}
+	defer seed.close()
+	empty, err := redis.memory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l.say("adding %d users", memoryUsers)
+	if err := seed.addUsers(ctx, time.Now(), 0, memoryUsers, 0, somePasswordHash); err != nil {
+		return nil, err
+	}
+	users, err := redis.memory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l.say("logging each in %d times", memorySessions)
+	claims, err := seed.logIn(ctx, memoryUsers, memorySessions, somePasswordHash)
+	if err != nil {
+		return nil, err
+	}
+	sessions, err := redis.memory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m := &memory{
+		BytesPerUser:    float64(users-empty) / memoryUsers,
+		BytesPerSession: float64(sessions-users) / (memoryUsers * memorySessions),
+	}
+	l.say("Redis holds a session in %.0f bytes; signing %d tokens", m.BytesPerSession, memoryUsers)
+	return m, seed.writeTokens(ctx, headers, claims)
+}
+
+// watchMemory checks the tokens, one of each user in rotation, until there were
+// enough checks.
+func (l *lab) watchMemory(ctx context.Context, s server, m *memory) error {
+	const slowest = 10 * time.Minute
+	ctx, cancel := context.WithTimeoutCause(ctx, slowest, fmt.Errorf("%d checks took over %s", memoryChecks, slowest))
+	defer cancel()
+	// The last connection number is the greatest.
+	connections := slices.Max(l.options.connections)
+	next := uint64(memoryUsers)
+	for m.Checks < memoryChecks {
+		r, err := l.load(ctx, load{s.target, connections, time.Second, m.Checks})
+		if err != nil {
+			return err
+		}
+		m.Checks += r.Requests
+		if m.Checks < next {
+			continue
+		}
+		u, err := readUsage(s.child.pid())
+		if err != nil {
+			return err
+		}
+		m.ResidentMB = append(m.ResidentMB, float64(u.rss)/1e6)
+		m.PeakMB = float64(u.peak) / 1e6
+		l.say("%d checks: sessiond takes %.0f MB", m.Checks, float64(u.rss)/1e6)
+		next = m.Checks + memoryChecks/10
+	}
+	return nil
+}
+
+// growth is how much more memory the last third of the checks took at most than
+// the first third did.
+func (m *memory) growth() float64 {
+	third := max(1, len(m.ResidentMB)/3)
+	return slices.Max(m.ResidentMB[len(m.ResidentMB)-third:]) / slices.Max(m.ResidentMB[:third])
+}
