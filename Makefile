@@ -8,7 +8,7 @@ LINT := bin/golangci-lint
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/sessiond, a static binary
@@ -34,6 +34,23 @@ fuzz: ## Run each fuzz target for FUZZTIME (20s)
 			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; \
 		done; \
 	done
+
+# More flags for the benchmarks, which bin/sessiond-bench compare -h lists:
+# make bench BENCHFLAGS='-rounds 1 -duration 1s' is over in two minutes.
+BENCHFLAGS ?=
+
+.PHONY: bench
+bench: bench-tools ## Measure the token check against its peers, into docs/bench.*
+	bin/sessiond-bench compare -out docs/bench $(BENCHFLAGS)
+
+.PHONY: bench-scale
+bench-scale: bench-tools ## Measure growing data, crowds and distance, into docs/bench-scale.*
+	bin/sessiond-bench scale -out docs/bench-scale $(BENCHFLAGS)
+
+.PHONY: bench-tools
+bench-tools: ## Build the benchmark and install what it needs, where it is missing
+	@scripts/need wrk redis-server node npm
+	go build -o bin/sessiond-bench ./cmd/sessiond-bench
 
 .PHONY: lint
 lint: $(LINT) ## Check formatting, go vet and golangci-lint
