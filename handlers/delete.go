@@ -7,8 +7,7 @@ import (
 	"github.com/gorilla/mux"
 )
 
-// deleteSession ends one session.
-// DELETE /users/:uid/sessions/:sid
+// deleteSession handles DELETE /users/:uid/sessions/:sid: it ends one session.
 func (a *API) deleteSession(w http.ResponseWriter, r *http.Request, c *caller) error {
 	uid, err := a.account(r, c)
 	if err != nil {
@@ -28,9 +27,8 @@ func (a *API) deleteSession(w http.ResponseWriter, r *http.Request, c *caller) e
 	return respond(w, http.StatusOK, sessionDeleted())
 }
 
-// deleteSessions ends the sessions that the body names and passes over those
-// that are none.
-// DELETE /users/:uid/sessions
+// deleteSessions handles DELETE /users/:uid/sessions: it ends the sessions that
+// the body names, and passes over those that are none.
 func (a *API) deleteSessions(w http.ResponseWriter, r *http.Request, c *caller) error {
 	uid, err := a.account(r, c)
 	if err != nil {
@@ -56,9 +54,8 @@ func (a *API) deleteSessions(w http.ResponseWriter, r *http.Request, c *caller) 
 	return respond(w, http.StatusOK, sessionsDeleted(len(ended)))
 }
 
-// deleteAllSessions ends all sessions of a user, the caller's own only where
-// that is asked for.
-// DELETE /users/:uid/sessions/all
+// deleteAllSessions handles DELETE /users/:uid/sessions/all: it ends all
+// sessions of a user, the caller's own only where that is asked for.
 func (a *API) deleteAllSessions(w http.ResponseWriter, r *http.Request, c *caller) error {
 	uid, err := a.account(r, c)
 	if err != nil {

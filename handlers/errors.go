@@ -101,7 +101,7 @@ func (a *API) recoverPanics(next http.Handler) http.Handler {
 			switch cause := recover(); cause {
 			case nil:
 			case http.ErrAbortHandler:
-				panic(cause)
+				panic(cause) //nolint:forbidigo // It is how net/http is told to cut the connection.
 			default:
 				a.log.ErrorContext(r.Context(), "panic", slog.Any("cause", cause), slog.String("stack", string(debug.Stack())))
 				a.respondError(w, r, errInternal)

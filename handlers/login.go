@@ -14,8 +14,7 @@ import (
 	"github.com/sessiond/sessiond/tokens/strictjson"
 )
 
-// login starts a session and answers with its token.
-// POST /login
+// login handles POST /login: it starts a session and answers with its token.
 func (a *API) login(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	if err := a.limitLogin(ctx, w); err != nil {

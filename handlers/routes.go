@@ -39,8 +39,8 @@ func (a *API) routes() http.Handler {
 	return root
 }
 
-// hello tells clients that the API is up.
-// GET /
+// hello handles GET on the base path itself: it tells clients that the API is
+// up.
 func (a *API) hello(w http.ResponseWriter, _ *http.Request, _ *caller) error {
 	return respond(w, http.StatusOK, helloBody{Hello: "world", Version: a.options.Version})
 }

@@ -9,8 +9,7 @@ import (
 	"github.com/sessiond/sessiond/redisstore"
 )
 
-// getSession shows one session.
-// GET /users/:uid/sessions/:sid
+// getSession handles GET /users/:uid/sessions/:sid: it shows one session.
 func (a *API) getSession(w http.ResponseWriter, r *http.Request, c *caller) error {
 	uid, err := a.account(r, c)
 	if err != nil {
@@ -34,8 +33,8 @@ func (a *API) getSession(w http.ResponseWriter, r *http.Request, c *caller) erro
 	return respond(w, http.StatusOK, newSessionBody(session))
 }
 
-// listSessions shows a page of a user's sessions, newest first.
-// GET /users/:uid/sessions
+// listSessions handles GET /users/:uid/sessions: it shows a page of a user's
+// sessions, newest first.
 func (a *API) listSessions(w http.ResponseWriter, r *http.Request, c *caller) error {
 	uid, err := a.account(r, c)
 	if err != nil {

@@ -133,8 +133,7 @@ func (s *Store) EvictionPolicy(ctx context.Context) (string, error) {
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()
 	values, err := s.rdb.ConfigGet(ctx, "maxmemory-policy").Result()
-	var refused redis.Error
-	if errors.As(err, &refused) {
+	if _, refused := errors.AsType[redis.Error](err); refused {
 		return "", nil
 	}
 	if err != nil {
@@ -163,8 +162,7 @@ func pipelined(ctx context.Context, rdb redis.UniversalClient, fill func(redis.P
 	pipe := rdb.Pipeline()
 	fill(pipe)
 	_, err := pipe.Exec(ctx)
-	var answered redis.Error
-	if err == nil || errors.As(err, &answered) {
+	if _, answered := errors.AsType[redis.Error](err); err == nil || answered {
 		return nil
 	}
 	return err

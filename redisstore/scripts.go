@@ -38,7 +38,7 @@ type script struct {
 func mustScript(name string) script {
 	source, err := luaFiles.ReadFile("lua/" + name + ".lua")
 	if err != nil {
-		panic(err)
+		panic(err) //nolint:forbidigo // See above.
 	}
 	return script{source: string(source), digest: redis.NewScript(string(source)).Hash()}
 }

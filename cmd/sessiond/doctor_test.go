@@ -100,7 +100,7 @@ func TestDoctorNamesWhatIsWrong(t *testing.T) {
 				if err != nil || len(files) != 1 {
 					t.Fatalf("%v %v", files, err)
 				}
-				if err := os.Chmod(files[0], 0o644); err != nil { //nolint:gosec // That is the fault.
+				if err := os.Chmod(files[0], 0o644); err != nil {
 					t.Fatal(err)
 				}
 				return environ
