@@ -78,7 +78,7 @@ func (c *comparison) chart() chart {
 			}
 			p.bars = append(p.bars, bar{
 				label: titles[m.Server], value: m.Ratio, ours: m.Server == "sessiond",
-				text: fmt.Sprintf("%.2f   %.0f/s, p99 %.1f ms", m.Ratio.Median, m.PerSecond.Median, m.P99.Median/1000),
+				text: fmt.Sprintf("%.2f · %.0f/s, p99 %.1f ms", m.Ratio.Median, m.PerSecond.Median, m.P99.Median/1000),
 			})
 		}
 		picture.panels = append(picture.panels, p)

@@ -53,7 +53,7 @@ func parseOptions(command string, args []string, stderr io.Writer) (options, err
 		return options{}, err
 	}
 
-	for _, text := range strings.SplitSeq(connections, ",") {
+	for text := range strings.SplitSeq(connections, ",") {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 {
 			return options{}, fmt.Errorf("-connections: %q is no positive number", text)

@@ -70,7 +70,7 @@ func (c chart) svg() string {
 		text(&b, "head", margin, y, p.title)
 		y = p.draw(&b, y+10)
 	}
-	y += 22
+	y += 30
 	for _, note := range c.notes {
 		for _, line := range wrap(note, 135) {
 			text(&b, "dim", margin, y, line)
@@ -138,7 +138,7 @@ func escape(s string) string {
 func wrap(s string, limit int) []string {
 	var lines []string
 	line := ""
-	for _, word := range strings.FieldsSeq(s) {
+	for word := range strings.FieldsSeq(s) {
 		if line != "" && len([]rune(line))+1+len([]rune(word)) > limit {
 			lines = append(lines, line)
 			line = ""
