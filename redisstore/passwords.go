@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -128,8 +129,12 @@ func usablePassword(password string) bool {
 	return password != "" && len(password) <= maxPassword && !strings.ContainsRune(password, 0)
 }
 
-// ValidPasswordHash tells whether a text is a bcrypt hash.
+// bcryptHash is version, cost, and salt with hash in bcrypt's own base 64.
+var bcryptHash = regexp.MustCompile(`^\$2[abxy]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}$`)
+
+// ValidPasswordHash tells whether a text is a bcrypt hash. The library itself
+// looks no further than at version and cost until a password is compared, which
+// then fails for every one.
 func ValidPasswordHash(hash string) bool {
-	_, err := bcrypt.Cost([]byte(hash))
-	return err == nil && len(hash) == 60
+	return bcryptHash.MatchString(hash)
 }
