@@ -293,7 +293,7 @@ func testLostAPICharge(t *testing.T, p *proxied) {
 
 // A note of a session's use is nobody's answer.
 func testLostTouch(t *testing.T, p *proxied) {
-	user, sessions := p.user(1)
+	_, sessions := p.user(1)
 	token := sessions[0].token
 	lost := p.loseReply(scripts, sessionKey(sessions[0]))
 	p.check(token).is(t, "check whose note got lost", http.StatusOK)
