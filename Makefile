@@ -25,7 +25,7 @@ test: test-tools ## Run all tests on real Redis servers with the race detector
 # The race detector needs cgo, hence a C compiler.
 .PHONY: test-tools
 test-tools: ## Install what the tests need, where it is missing
-	@scripts/need redis-server redis-cli gcc
+	@scripts/need redis-server redis-cli gcc promtool
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (20s)

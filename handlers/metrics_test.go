@@ -25,7 +25,7 @@ type samples map[string]float64
 func (r *replica) scrape() samples {
 	r.t.Helper()
 	recorder := httptest.NewRecorder()
-	r.admin.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
+	r.admin.ServeHTTP(recorder, httptest.NewRequestWithContext(r.t.Context(), http.MethodGet, "/metrics", http.NoBody))
 	if recorder.Code != http.StatusOK {
 		r.t.Fatalf("GET /metrics: %d %s", recorder.Code, recorder.Body)
 	}
