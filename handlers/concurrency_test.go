@@ -34,9 +34,9 @@ func together[T any](t *testing.T, n int, call func(i int) (T, error)) []T {
 	return results
 }
 
-// tryLogin is login for goroutines other than the test's.
-func (r *replica) tryLogin(name string) (string, error) {
-	got, err := r.try(loginRequest(name, password))
+// tryLogin logs ada in, for goroutines other than the test's.
+func (r *replica) tryLogin() (string, error) {
+	got, err := r.try(loginRequest("ada", password))
 	if err != nil {
 		return "", err
 	}
@@ -57,7 +57,7 @@ func TestConcurrentLogins(t *testing.T) {
 	replicas := []*replica{s.replica(), s.replica()}
 	s.addUser("ada")
 
-	tokens := together(t, 50, func(i int) (string, error) { return replicas[i%2].tryLogin("ada") })
+	tokens := together(t, 50, func(i int) (string, error) { return replicas[i%2].tryLogin() })
 	ids := []string{}
 	for i, token := range tokens {
 		ids = append(ids, replicas[(i+1)%2].session(token))
@@ -79,7 +79,7 @@ func TestCapUnderConcurrentLogins(t *testing.T) {
 	replicas := []*replica{s.replica(), s.replica()}
 	s.addUser("ada")
 
-	tokens := together(t, 40, func(i int) (string, error) { return replicas[i%2].tryLogin("ada") })
+	tokens := together(t, 40, func(i int) (string, error) { return replicas[i%2].tryLogin() })
 	live := []string{}
 	for _, token := range tokens {
 		switch got := replicas[0].get(token, "/users/me/sessions/me"); got.status {
@@ -230,7 +230,7 @@ func TestLoginsAgainstDeletions(t *testing.T) {
 		together(t, 6, func(i int) (struct{}, error) {
 			if i < 4 {
 				var err error
-				fresh[i], err = replicas[i%2].tryLogin("ada")
+				fresh[i], err = replicas[i%2].tryLogin()
 				return struct{}{}, err
 			}
 			got, err := replicas[i%2].try(request{method: "DELETE", path: "/users/me/sessions/me", token: doomed[i-4]})

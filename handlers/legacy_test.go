@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"strconv"
 	"testing"
 	"time"
@@ -89,9 +90,7 @@ func (o older) token(t *testing.T, iat int64) string {
 func signOlder(t *testing.T, key *ecdsa.PrivateKey, header map[string]any, claims jwt.MapClaims) string {
 	t.Helper()
 	token := jwt.NewWithClaims(jwt.SigningMethodES256, claims)
-	for name, value := range header {
-		token.Header[name] = value
-	}
+	maps.Copy(token.Header, header)
 	text, err := token.SignedString(key)
 	if err != nil {
 		t.Fatal(err)
@@ -152,9 +151,7 @@ func TestOlderTokensThatAdmitNobody(t *testing.T) {
 	}
 	claims := func(changes jwt.MapClaims) jwt.MapClaims {
 		all := jwt.MapClaims{"name": "Ada", "sub": o.user.ID, "iat": o.iat[0], "exp": time.Now().Unix() + 86_000}
-		for name, value := range changes {
-			all[name] = value
-		}
+		maps.Copy(all, changes)
 		return all
 	}
 	tests := map[string]string{
