@@ -239,7 +239,8 @@ func testUsers(f *fixture) {
 		f.Errorf("%d of %d accounts were not found", len(want), users)
 	}
 	count := 0
-	for range f.store.Users(f.Context()) {
+	for _, err := range f.store.Users(f.Context()) {
+		f.must(err)
 		if count++; count == 10 {
 			break
 		}
