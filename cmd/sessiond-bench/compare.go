@@ -127,7 +127,7 @@ func (l *lab) startVariant(ctx context.Context, name, redisAddress string, db in
 		return server{}, err
 	}
 	headers := l.file(fmt.Sprintf("sessiond-%d.headers", len(l.children)))
-	if err := seedLogins(ctx, redisAddress, db, keys, headers); err != nil {
+	if err := seedLogins(ctx, redisAddress, db, keys, headers, somePasswordHash); err != nil {
 		return server{}, err
 	}
 	s, err := l.startSessiond(ctx, redisAddress, db, keys)
@@ -136,17 +136,17 @@ func (l *lab) startVariant(ctx context.Context, name, redisAddress string, db in
 }
 
 // seedLogins gives as many users as take turns a session each.
-func seedLogins(ctx context.Context, redisAddress string, db int, keys, headers string) error {
+func seedLogins(ctx context.Context, redisAddress string, db int, keys, headers, hash string) error {
 	seed, err := newSeeder(redisAddress, db, keys)
 	if err != nil {
 		return err
 	}
 	defer seed.close()
-	if err := seed.addUsers(ctx, time.Now(), 0, rotation, 0, somePasswordHash); err != nil {
+	if err := seed.addUsers(ctx, time.Now(), 0, rotation, 0, hash); err != nil {
 		return err
 	}
 	var claims []tokens.Claims
-	if claims, err = seed.logIn(ctx, rotation, 1, somePasswordHash); err != nil {
+	if claims, err = seed.logIn(ctx, rotation, 1, hash); err != nil {
 		return err
 	}
 	return seed.writeTokens(ctx, headers, claims)

@@ -44,7 +44,7 @@ func (g goal) want() string {
 
 func (g goal) number(v float64) string {
 	digits := 2
-	if g.Bound >= 10 {
+	if g.Bound >= 10 || g.Bound == 0 {
 		digits = 0
 	}
 	text := strconv.FormatFloat(v, 'f', digits, 64)

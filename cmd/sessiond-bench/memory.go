@@ -92,13 +92,14 @@ func (l *lab) fill(ctx context.Context, redis *redisServer, keys, headers string
 // enough checks.
 func (l *lab) watchMemory(ctx context.Context, s server, m *memory) error {
 	const slowest = 10 * time.Minute
+	// wrk takes a second to read so many tokens.
+	const stretch = 4 * time.Second
 	ctx, cancel := context.WithTimeoutCause(ctx, slowest, fmt.Errorf("%d checks took over %s", memoryChecks, slowest))
 	defer cancel()
-	// The last connection number is the greatest.
 	connections := slices.Max(l.options.connections)
 	next := uint64(memoryUsers)
 	for m.Checks < memoryChecks {
-		r, err := l.load(ctx, load{s.target, connections, time.Second, m.Checks})
+		r, err := l.load(ctx, load{s.target, connections, stretch, m.Checks})
 		if err != nil {
 			return err
 		}
