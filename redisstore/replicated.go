@@ -15,60 +15,73 @@ import (
 var ErrTooFewReplicas = errors.New("too few replicas confirmed the change")
 
 // runReplicated is run for what must survive a failover: with WaitReplicas set
-// it returns when that many replicas have what the script wrote, and else fails.
+// it returns when that many replicas have all that the script found or left, and
+// else fails.
+//
 // WAIT goes in the same pipeline, since it speaks of what its own connection
-// wrote.
+// wrote. From Redis 7.2 on it speaks of nothing else, so that a script which
+// finds everything done by an earlier call, one that was not confirmed, would
+// have nothing to wait for: hence the fence, which always writes. The script
+// goes whole: an unknown digest would show only after the wait.
 // https://redis.io/docs/latest/commands/wait/
 func (s *Store) runReplicated(ctx context.Context, script script, keys []string, args ...any) *redis.Cmd {
 	if s.options.WaitReplicas == 0 {
 		return s.run(ctx, script, keys, args...)
 	}
-	name, source := "evalsha", script.digest
 	for attempt := 0; ; attempt++ {
-		eval, wait := s.evalAndWait(ctx, newEval(ctx, name, source, keys, args))
+		eval := newEval(ctx, "eval", script.source, keys, args)
+		confirmed, waitErr := s.evalAndWait(ctx, eval)
 		switch err := eval.Err(); {
-		case redis.HasErrorPrefix(err, "NOSCRIPT"):
-			name, source = "eval", script.source
-			continue
 		case refusedForNow(err) || movedAway(err):
 			s.reloadLayout(ctx)
 			if pause(ctx, attempt) {
 				continue
 			}
-		case err == nil:
-			if confirmed, err := wait.Result(); err != nil {
-				eval.SetErr(fmt.Errorf("%w: %w", ErrTooFewReplicas, err))
-			} else if confirmed < int64(s.options.WaitReplicas) {
-				eval.SetErr(fmt.Errorf("%w: %d of %d", ErrTooFewReplicas, confirmed, s.options.WaitReplicas))
-			}
+		case err != nil:
+		case waitErr != nil:
+			s.metrics.count(kindReplicas)
+			eval.SetErr(fmt.Errorf("%w: %w", ErrTooFewReplicas, waitErr))
+		case confirmed < int64(s.options.WaitReplicas):
+			s.metrics.count(kindReplicas)
+			eval.SetErr(fmt.Errorf("%w: %d of %d", ErrTooFewReplicas, confirmed, s.options.WaitReplicas))
 		}
 		return eval
 	}
 }
 
-// evalAndWait runs both on one connection to the primary of the script's keys.
-func (s *Store) evalAndWait(ctx context.Context, eval *redis.Cmd) (*redis.Cmd, *redis.IntCmd) {
+// evalAndWait runs a script on the primary of its keys and returns how many
+// replicas have all that this primary had by then. The error is of the waiting;
+// the script keeps its own.
+func (s *Store) evalAndWait(ctx context.Context, eval *redis.Cmd) (int64, error) {
+	// The first key stands behind the script and the number of keys.
+	key, _ := eval.Args()[3].(string)
+	fence := newEval(ctx, "eval", fenceScript.source, []string{key}, nil)
 	wait := redis.NewIntCmd(ctx, "wait", s.options.WaitReplicas, waitFor(ctx).Milliseconds())
-	primary, err := s.primaryOf(ctx, eval)
+	primary, err := s.primaryOf(ctx, key)
 	if err != nil {
 		eval.SetErr(err)
-		return eval, wait
+		return 0, err
 	}
 	pipe := primary.Pipeline()
-	_ = pipe.BatchProcess(ctx, once{eval}, wait)
+	_ = pipe.BatchProcess(ctx, once{eval}, fence, wait)
 	_, _ = pipe.Exec(ctx)
-	return eval, wait
+	// A key that is another node's by now was this one's when the script ran:
+	// the script has deleted it, and what it wrote itself is waited for.
+	if err := fence.Err(); err != nil && !movedAway(err) {
+		return 0, err
+	}
+	return wait.Result()
 }
 
 // waitFor leaves time for the answer to arrive, so that too few replicas is
-// what the caller learns, and not a connection that timed out. It is never 0,
-// which WAIT takes for "for ever".
+// what the caller learns, and not a connection that timed out; Redis itself may
+// be 100 ms late. It is never 0, which WAIT takes for "for ever".
 func waitFor(ctx context.Context) time.Duration {
 	left := time.Second
 	if deadline, ok := ctx.Deadline(); ok {
 		left = time.Until(deadline)
 	}
-	return max(left*4/5, time.Millisecond)
+	return max(left-max(left/5, 150*time.Millisecond), time.Millisecond)
 }
 
 // pipeliner is what a single node's client and a cluster's have in common.
@@ -76,13 +89,11 @@ type pipeliner interface {
 	Pipeline() redis.Pipeliner
 }
 
-func (s *Store) primaryOf(ctx context.Context, eval *redis.Cmd) (pipeliner, error) {
+func (s *Store) primaryOf(ctx context.Context, key string) (pipeliner, error) {
 	cluster, ok := s.rdb.(*redis.ClusterClient)
 	if !ok {
 		return s.rdb, nil
 	}
-	// The first key stands behind the script and the number of keys.
-	key, _ := eval.Args()[3].(string)
 	primary, err := cluster.MasterForKey(ctx, key)
 	if err != nil {
 		return nil, fmt.Errorf("find the primary: %w", err)

@@ -25,6 +25,7 @@ var (
 	confirmUsernameScript = mustScript("confirm_username")
 	releaseUsernameScript = mustScript("release_username")
 	mendSessionScript     = mustScript("mend_session")
+	fenceScript           = mustScript("fence")
 )
 
 // script is a Lua script and its SHA-1, by which Redis knows it once it has run.
@@ -63,10 +64,9 @@ type runner func(ctx context.Context, script script, keys []string, args ...any)
 
 // settle runs a script whose keys depend on what the user's index holds, until
 // they suffice: the script replies 'retry' and the index members where they do
-// not, having changed nothing. It returns the reply without its first word, and
-// that word.
-func (s *Store) settle(ctx context.Context, run runner, script script, build func(known []string) (keys []string, args []any)) (string, []string, error) {
-	var known []string
+// not, having changed nothing. It begins with those that are known already, if
+// any. It returns the reply without its first word, and that word.
+func (s *Store) settle(ctx context.Context, run runner, script script, known []string, build func(known []string) (keys []string, args []any)) (string, []string, error) {
 	for {
 		keys, args := build(known)
 		reply, err := run(ctx, script, keys, args...).StringSlice()

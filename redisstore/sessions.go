@@ -105,7 +105,7 @@ func (s *Store) CreateSession(ctx context.Context, n NewSession) (Session, Creat
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()
 
-	verdict, values, err := s.settle(ctx, s.run, createSessionScript, func(state []string) ([]string, []any) {
+	verdict, values, err := s.settle(ctx, s.run, createSessionScript, nil, func(state []string) ([]string, []any) {
 		// The state is Redis' time, the last ID given and the index; the first
 		// attempt, which has none, is there to learn it.
 		var first int64
@@ -182,7 +182,7 @@ func (s *Store) Sessions(ctx context.Context, uid string) ([]SessionName, error)
 	}
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()
-	_, values, err := s.settle(ctx, s.run, listSessionsScript, func(known []string) ([]string, []any) {
+	_, values, err := s.settle(ctx, s.run, listSessionsScript, nil, func(known []string) ([]string, []any) {
 		return append([]string{indexKey(uid)}, sessionKeys(uid, known)...), appendArgs(nil, known)
 	})
 	if err != nil {
@@ -235,7 +235,11 @@ func (s *Store) EndAllSessions(ctx context.Context, uid, keep string) ([]string,
 	}
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()
-	_, ended, err := s.settle(ctx, s.runReplicated, endAllSessionsScript, func(known []string) ([]string, []any) {
+	known, err := s.indexed(ctx, uid)
+	if err != nil {
+		return nil, fmt.Errorf("end all sessions: %w", err)
+	}
+	_, ended, err := s.settle(ctx, s.runReplicated, endAllSessionsScript, known, func(known []string) ([]string, []any) {
 		known = slices.DeleteFunc(known, func(sid string) bool { return sid == keep })
 		return append([]string{indexKey(uid)}, sessionKeys(uid, known)...), appendArgs([]any{keep}, known)
 	})
@@ -243,6 +247,13 @@ func (s *Store) EndAllSessions(ctx context.Context, uid, keep string) ([]string,
 		return nil, fmt.Errorf("end all sessions: %w", err)
 	}
 	return ended, nil
+}
+
+// indexed returns what the user's index holds. A script could tell, too, but not
+// one whose every call waits for replicas: while those are away, it would never
+// get to its work.
+func (s *Store) indexed(ctx context.Context, uid string) ([]string, error) {
+	return s.rdb.ZRange(ctx, indexKey(uid), 0, -1).Result()
 }
 
 // TouchInterval is the least time between two notes of a session's use.

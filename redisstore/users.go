@@ -231,7 +231,11 @@ func (s *Store) RemoveUser(ctx context.Context, uid string) (bool, error) {
 	}
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()
-	verdict, values, err := s.settle(ctx, s.runReplicated, removeUserScript, func(known []string) ([]string, []any) {
+	known, err := s.indexed(ctx, uid)
+	if err != nil {
+		return false, fmt.Errorf("remove user %s: %w", uid, err)
+	}
+	verdict, values, err := s.settle(ctx, s.runReplicated, removeUserScript, known, func(known []string) ([]string, []any) {
 		return append([]string{userKey(uid), indexKey(uid)}, sessionKeys(uid, known)...), appendArgs(nil, known)
 	})
 	if err != nil {
