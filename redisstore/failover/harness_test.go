@@ -339,9 +339,22 @@ func onBoth(t *testing.T, test func(t *testing.T, top topology)) {
 // primary has.
 func (top topology) replicated(t testing.TB, uid string) {
 	t.Helper()
-	primary := top.primary(uid)
+	caughtUp(t, top.primary(uid), uid)
+}
+
+// caughtUp waits until a replica of the primary has everything. A replica that
+// has just copied the data set gets what follows only after a second.
+func caughtUp(t testing.TB, primary *redistest.Server, uid string) {
+	t.Helper()
+	client := primary.Client()
 	redistest.Eventually(t, "the replica to have everything", func() bool {
-		return primary.CLI("WAIT", "1", "100") == "1"
+		// WAIT is about what its own connection wrote.
+		pipe := client.Pipeline()
+		pipe.Set(context.Background(), "caught-up:{"+uid+"}", "", time.Minute)
+		replicas := redis.NewIntCmd(context.Background(), "wait", 1, 100)
+		_ = pipe.Process(context.Background(), replicas)
+		_, err := pipe.Exec(context.Background())
+		return err == nil && replicas.Val() == 1
 	})
 }
 
