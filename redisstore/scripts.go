@@ -17,6 +17,7 @@ var (
 	endSessionsScript     = mustScript("end_sessions")
 	endAllSessionsScript  = mustScript("end_all_sessions")
 	touchSessionScript    = mustScript("touch_session")
+	renameSessionScript   = mustScript("rename_session")
 	createUserScript      = mustScript("create_user")
 	changeUserScript      = mustScript("change_user")
 	removeUserScript      = mustScript("remove_user")

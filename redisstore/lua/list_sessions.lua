@@ -1,8 +1,8 @@
--- list_sessions reads the names of all live sessions of a user at one moment.
+-- list_sessions reads all live sessions of a user at one moment.
 --
 -- KEYS  1 index, then one session hash for each known ID
--- ARGV  the known IDs
--- Reply {'listed', ID, name, ID, name ...} in no order |
+-- ARGV  1 how many fields to read, 2 the fields, then the known IDs
+-- Reply {'listed', ID, value ..., ID, value ...} in no order, '' for no value |
 --       {'retry', index members ...} where the index holds others than the known
 --
 -- One step, so that no list shows half of a deletion. Index members without a
@@ -10,8 +10,10 @@
 local index = KEYS[1]
 local now = redis.call('TIME')[1]
 
+local n = tonumber(ARGV[1])
+local fields = {unpack(ARGV, 2, 1 + n)}
 local known = {}
-for i, id in ipairs(ARGV) do known[id] = KEYS[1 + i] end
+for i = 2 + n, #ARGV do known[ARGV[i]] = KEYS[i - n] end
 
 local members = redis.call('ZRANGEBYSCORE', index, '(' .. now, '+inf')
 for _, id in ipairs(members) do
@@ -23,10 +25,10 @@ end
 
 local reply, gone = {'listed'}, {}
 for _, id in ipairs(members) do
-  local name = redis.call('HGET', known[id], 'name')
-  if name or redis.call('EXISTS', known[id]) == 1 then
+  local values = redis.call('HMGET', known[id], unpack(fields))
+  if values[1] or redis.call('EXISTS', known[id]) == 1 then
     reply[#reply + 1] = id
-    reply[#reply + 1] = name or ''
+    for i = 1, n do reply[#reply + 1] = values[i] or '' end
   else
     gone[#gone + 1] = id
   end
