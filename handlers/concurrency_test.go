@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/sessiond/sessiond/config"
 )
 
@@ -147,14 +149,17 @@ func TestConcurrentDeletionsAddUp(t *testing.T) {
 	}
 }
 
+// forgetUse makes the next request of a session note its use again.
+var forgetUse = redis.NewScript(`if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'usedAt', '1') end return 1`)
+
 // A deletion against a storm of requests with that very token, on two replicas:
 // every request sent after its 200 is refused, and nothing that was under way
-// (each notes the session's use) brings a key back.
+// (each request notes the session's use) brings a key back.
 func TestDeletionAgainstAStorm(t *testing.T) {
 	t.Parallel()
 	s := startOn(t, startRedis(t))
 	replicas := []*replica{s.replica(), s.replica()}
-	s.addUser("ada")
+	ada := s.addUser("ada")
 
 	for _, deletion := range []request{
 		{method: "DELETE", path: "/users/me/sessions/me"},
@@ -166,6 +171,16 @@ func TestDeletionAgainstAStorm(t *testing.T) {
 		warm := make(chan struct{}, 1000)
 		var deleted sync.Map // Is there once the deletion is answered.
 		var storm sync.WaitGroup
+		key := "session:{" + ada.ID + "}:" + replicas[0].session(token)
+		storm.Go(func() {
+			rdb := s.redis.Client()
+			for ctx.Err() == nil {
+				if err := forgetUse.Run(context.Background(), rdb, []string{key}).Err(); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
 		for i := range 8 {
 			storm.Go(func() {
 				for ctx.Err() == nil {
@@ -212,6 +227,26 @@ func TestDeletionAgainstAStorm(t *testing.T) {
 	}
 	if left := s.keys("session*"); len(left) != 0 {
 		t.Errorf("left in Redis: %q", left)
+	}
+}
+
+// A note of use that comes too late finds nothing and leaves nothing.
+func TestLateNoteOfUseRevivesNothing(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	ada := r.addUser("ada")
+	token, other := r.login("ada"), r.login("ada")
+	sid := r.session(token)
+	r.delete(token, "/users/me/sessions/me").is(t, 200, "DELETE_SESSION_SUCCESS")
+	if err := r.store.TouchSession(t.Context(), ada.ID, sid); err != nil {
+		t.Fatal(err)
+	}
+	if left := r.keys("session:*:" + sid); len(left) != 0 {
+		t.Errorf("left in Redis: %q", left)
+	}
+	r.get(token, "/users/me/sessions/me").is(t, 401, "INVALID_SESSION_ERROR")
+	if count, _ := listOf(t, r.get(other, "/users/me/sessions")); count != 1 {
+		t.Errorf("%d sessions", count)
 	}
 }
 

@@ -56,6 +56,28 @@ func TestOlderFaultRevokedTokenRevivedByALogin(t *testing.T) {
 	}
 }
 
+// Nor is the ID given again within the millisecond, or by a clock that was set
+// back: the account remembers the greatest.
+func TestOlderFaultRevokedTokenRevivedByTheClock(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	ada := r.addUser("ada")
+	last := time.Now().Add(time.Hour).UnixMilli()
+	r.redis.CLI("HSET", "user:{"+ada.ID+"}", "lastSession", strconv.FormatInt(last, 10))
+	revoked := []string{}
+	for i := range int64(5) {
+		token := r.login("ada")
+		if sid := r.session(token); sid != strconv.FormatInt(last+1+i, 10) {
+			t.Errorf("session %s after %d", sid, last+i)
+		}
+		r.delete(token, "/users/me/sessions/me").is(t, 200, "DELETE_SESSION_SUCCESS")
+		revoked = append(revoked, token)
+		for _, token := range revoked {
+			r.get(token, "/users/me/sessions/me").is(t, 401, "INVALID_SESSION_ERROR")
+		}
+	}
+}
+
 // sameSecond logs in twice within one second.
 func (r *replica) sameSecond(t *testing.T, name string) (first, second string) {
 	t.Helper()
