@@ -24,6 +24,8 @@ type lab struct {
 	progress io.Writer
 	started  time.Time
 	children []*child
+	// loadBefore is the machine's load average before it was put to work.
+	loadBefore float64
 
 	sessiond, peers, wrk string // Paths.
 	keys                 string // Directory; empty until it is there.
@@ -36,7 +38,7 @@ func newLab(ctx context.Context, o options, progress io.Writer) (*lab, error) {
 		return nil, err
 	}
 	l := &lab{
-		options: o, dir: dir, progress: progress, started: time.Now(),
+		options: o, dir: dir, progress: progress, started: time.Now(), loadBefore: loadAverage(),
 		sessiond: filepath.Join(dir, "sessiond"), peers: filepath.Join(dir, "peers"), wrk: filepath.Join(dir, "wrk.lua"),
 	}
 	if err := l.prepare(ctx); err != nil {
@@ -45,9 +47,15 @@ func newLab(ctx context.Context, o options, progress io.Writer) (*lab, error) {
 	return l, nil
 }
 
+// busyLoad is a load average that stands for half a core in use.
+const busyLoad = 0.5
+
 func (l *lab) prepare(ctx context.Context) error {
 	if err := os.WriteFile(l.wrk, wrkScript, 0o600); err != nil {
 		return err
+	}
+	if l.loadBefore > busyLoad {
+		l.say("the machine is busy with something else (load average %.1f): figures will be off", l.loadBefore)
 	}
 	l.say("building sessiond and its peers")
 	// As `make build` builds it; the peers alike.

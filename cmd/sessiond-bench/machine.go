@@ -10,17 +10,20 @@ import (
 	"os"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 )
 
 // machine is what has to be known to judge a figure.
 type machine struct {
-	CPU      string            `json:"cpu"`
-	Cores    int               `json:"cores"`
-	Kernel   string            `json:"kernel"`
-	Date     string            `json:"date"`
-	Versions map[string]string `json:"versions"`
+	CPU    string `json:"cpu"`
+	Cores  int    `json:"cores"`
+	Kernel string `json:"kernel"`
+	Date   string `json:"date"`
+	// LoadBefore is the load average of the minute before anything began.
+	LoadBefore float64           `json:"loadBefore"`
+	Versions   map[string]string `json:"versions"`
 }
 
 // describe asks the machine and the programs what they are. What cannot be told
@@ -29,7 +32,7 @@ func (l *lab) describe(ctx context.Context, express bool) machine {
 	m := machine{
 		CPU: cpuModel(), Cores: runtime.NumCPU(), Kernel: kernelRelease(),
 		Date:     time.Now().UTC().Format(time.DateOnly),
-		Versions: map[string]string{},
+		Versions: map[string]string{}, LoadBefore: l.loadBefore,
 	}
 	m.Versions["redis"] = l.version(ctx, "redis-server", "--version")
 	// wrk prints its version with its usage, and fails.
@@ -110,6 +113,20 @@ func kernelRelease() string {
 		return "unknown"
 	}
 	return strings.TrimSpace(string(data))
+}
+
+// loadAverage is that of the last minute, see proc_loadavg(5).
+func loadAverage() float64 {
+	data, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0
+	}
+	text, _, _ := strings.Cut(string(data), " ")
+	load, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0
+	}
+	return load
 }
 
 // lines says what the machine is, for people.

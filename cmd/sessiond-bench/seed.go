@@ -43,7 +43,7 @@ func newSeeder(redisAddress string, db int, keys string) (*seeder, error) {
 	if err != nil {
 		return nil, err
 	}
-	issuer, err := tokens.NewIssuer(keyring, "")
+	issuer, err := tokens.NewIssuer(keyring, tokens.IssuerOptions{})
 	if err != nil {
 		return nil, err
 	}
