@@ -111,6 +111,8 @@ type Tokens struct {
 	// LegacyKeyID is the key that checks tokens without a kid; with "" such
 	// tokens are refused.
 	LegacyKeyID string
+	// ActivationDelay is how old a key has to be before it signs.
+	ActivationDelay time.Duration
 }
 
 // Sessions configures how long sessions live and how many a user may hold.

@@ -37,7 +37,7 @@ func TestDefault(t *testing.T) {
 		},
 		Admin:  config.Admin{Address: "127.0.0.1:9090"},
 		Redis:  config.Redis{Mode: "standalone", Addresses: []string{"127.0.0.1:6379"}, Timeout: time.Second},
-		Tokens: config.Tokens{KeyDirectory: "keys"},
+		Tokens: config.Tokens{KeyDirectory: "keys", ActivationDelay: 5 * time.Minute},
 		Sessions: config.Sessions{
 			TTL: 24 * time.Hour, RememberMeTTL: 315_576_000 * time.Second, MaxPerUser: 100,
 		},
@@ -79,7 +79,7 @@ redis:
   tls: true
   timeout: 250ms
   wait_replicas: 1
-tokens: {key_directory: /etc/keys, issuer: "https://example.com", legacy_key_id: old}
+tokens: {key_directory: /etc/keys, issuer: "https://example.com", legacy_key_id: old, activation_delay: 1m}
 sessions: {ttl: 1h, remember_me_ttl: 720h, max_per_user: 5}
 limits:
   login: {requests: 10, window: 1500ms}
@@ -102,7 +102,7 @@ var wholeConfig = config.Config{
 		Mode: config.ModeSentinel, Addresses: []string{"s1:26379", "[::1]:26379"}, MasterName: "main",
 		Username: "app", Password: "#secret", DB: 3, TLS: true, Timeout: 250 * time.Millisecond, WaitReplicas: 1,
 	},
-	Tokens:   config.Tokens{KeyDirectory: "/etc/keys", Issuer: "https://example.com", LegacyKeyID: "old"},
+	Tokens:   config.Tokens{KeyDirectory: "/etc/keys", Issuer: "https://example.com", LegacyKeyID: "old", ActivationDelay: time.Minute},
 	Sessions: config.Sessions{TTL: time.Hour, RememberMeTTL: 720 * time.Hour, MaxPerUser: 5},
 	Limits: config.Limits{
 		Login: config.Limit{Requests: 10, Window: 1500 * time.Millisecond},
@@ -158,7 +158,7 @@ var samples = map[string]string{
 	"http.cors_origins": "https://a.example,https://b.example:8443", "http.drain_delay": "1s", "http.shutdown_timeout": "1s",
 	"admin.address": "127.0.0.1:2", "redis.mode": "cluster", "redis.addresses": "a:1", "redis.master_name": "m",
 	"redis.username": "u", "redis.password": " p ", "redis.db": "7", "redis.tls": "true", "redis.timeout": "900ms", "redis.wait_replicas": "2",
-	"tokens.key_directory": "k", "tokens.issuer": "i", "tokens.legacy_key_id": "l", "sessions.ttl": "1s",
+	"tokens.key_directory": "k", "tokens.issuer": "i", "tokens.legacy_key_id": "l", "tokens.activation_delay": "0s", "sessions.ttl": "1s",
 	"sessions.remember_me_ttl": "876000h", "sessions.max_per_user": "10000", "limits.login.requests": "1",
 	"limits.login.window": "1s", "limits.api.requests": "1", "limits.api.window": "2s", "passwords.bcrypt_cost": "20",
 	"log.level": "error", "log.format": "text",

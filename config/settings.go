@@ -29,6 +29,9 @@ const (
 	// have until the year 2286, well past any start of this program.
 	maxLifetime = 100 * 365 * 24 * time.Hour
 
+	// maxActivationDelay is far more than any way to spread a key takes.
+	maxActivationDelay = 30 * 24 * time.Hour
+
 	// maxRequests and maxWindow keep the limiters' arithmetic exact.
 	maxRequests = 1_000_000_000
 	maxWindow   = 30 * 24 * time.Hour
@@ -78,6 +81,8 @@ var settings = []definition{
 		"iss claim to set and to demand"),
 	define("tokens.legacy_key_id", "", keyID, func(c *Config) *string { return &c.Tokens.LegacyKeyID },
 		"key that checks tokens without a kid, which are refused otherwise"),
+	define("tokens.activation_delay", "5m", duration(0, maxActivationDelay), func(c *Config) *time.Duration { return &c.Tokens.ActivationDelay },
+		"age at which a key begins to sign, if another can; by then all replicas must have it"),
 
 	define("sessions.ttl", "24h", wholeSeconds(maxLifetime), func(c *Config) *time.Duration { return &c.Sessions.TTL },
 		"life of a session"),

@@ -62,7 +62,7 @@ func newAPI(t *testing.T, c config.Config, store *redisstore.Store) *handlers.AP
 	if err != nil {
 		t.Fatal(err)
 	}
-	issuer, err := tokens.NewIssuer(keyring, c.Tokens.Issuer)
+	issuer, err := tokens.NewIssuer(keyring, tokens.IssuerOptions{Issuer: c.Tokens.Issuer})
 	if err != nil {
 		t.Fatal(err)
 	}

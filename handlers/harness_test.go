@@ -97,7 +97,7 @@ func (s *service) replica() *replica {
 
 func (s *service) replicaWith(passwords handlers.Passwords) *replica {
 	s.t.Helper()
-	issuer, err := tokens.NewIssuer(s.keyring, s.config.Tokens.Issuer)
+	issuer, err := tokens.NewIssuer(s.keyring, tokens.IssuerOptions{Issuer: s.config.Tokens.Issuer})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -6,7 +6,8 @@
 // session. That its signature is right admits nobody: the session it names is
 // looked up on every request, which is not this package's part.
 //
-// An [Issuer] signs at login, with the newest key of a [Keyring]. A [Verifier]
+// An [Issuer] signs at login, with the newest key of a [Keyring] that is old
+// enough for all replicas to have it. A [Verifier]
 // checks a token before anything else looks at it, in this order: its form, its
 // header, its signature, and only then, with text that a key of ours vouches
 // for, its claims and its times. Each part is read once, by package strictjson,

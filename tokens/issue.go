@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -13,34 +14,69 @@ import (
 // if every byte needs an escape.
 const maxIssuerLength = 256
 
-// Issuer signs tokens. It is safe for concurrent use.
-type Issuer struct {
-	keyring atomic.Pointer[Keyring]
-	issuer  string
+// IssuerOptions adjust an Issuer. The zero value writes no iss and signs with
+// the newest key at once.
+type IssuerOptions struct {
+	// Issuer goes into each token's iss, unless it is empty.
+	Issuer string
+	// ActivationDelay is how old a key has to be, by the time in its kid, before
+	// it signs: long enough for every process that verifies to have loaded it.
+	ActivationDelay time.Duration
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
 }
 
-// NewIssuer returns an Issuer that signs with the current key of k and writes
-// issuer into each token's iss, unless it is empty. It fails with ErrNoSigningKey
-// if k has no current key.
-func NewIssuer(k *Keyring, issuer string) (*Issuer, error) {
-	if err := checkIssuer(issuer); err != nil {
+// Issuer signs tokens. It is safe for concurrent use.
+type Issuer struct {
+	options IssuerOptions
+	keyring atomic.Pointer[Keyring]
+}
+
+// NewIssuer returns an Issuer that signs with the keys of k, each in its time.
+// It fails with ErrNoSigningKey if none of them signs.
+func NewIssuer(k *Keyring, options IssuerOptions) (*Issuer, error) {
+	if err := checkIssuer(options.Issuer); err != nil {
 		return nil, err
 	}
-	i := &Issuer{issuer: issuer}
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	i := &Issuer{options: options}
 	if err := i.SetKeyring(k); err != nil {
 		return nil, err
 	}
 	return i, nil
 }
 
-// SetKeyring makes i sign with the current key of k from now on. It fails with
-// ErrNoSigningKey, and changes nothing, if k has none.
+// SetKeyring makes i sign with the keys of k from now on. It fails with
+// ErrNoSigningKey, and changes nothing, if none of them signs.
 func (i *Issuer) SetKeyring(k *Keyring) error {
-	if k == nil || k.signer == nil {
+	if k == nil || len(k.signers) == 0 {
 		return ErrNoSigningKey
 	}
 	i.keyring.Store(k)
 	return nil
+}
+
+// Signer signs tokens with one key, whatever becomes of the keyring meanwhile:
+// so a session can be noted under the kid that its token will bear. Only an
+// Issuer makes one that works, for use at once.
+type Signer struct {
+	key    *signingKey
+	issuer string
+}
+
+// Signer returns the Signer of the present moment, as [Keyring.SigningKey]
+// chooses it. No timer is involved: each call compares the clock with the kids,
+// so processes whose clocks agree change over together.
+func (i *Issuer) Signer() Signer {
+	key := i.keyring.Load().signerAt(i.options.Now(), i.options.ActivationDelay)
+	return Signer{key: key, issuer: i.options.Issuer}
+}
+
+// Issue is Signer().Issue.
+func (i *Issuer) Issue(c Claims) (string, error) {
+	return i.Signer().Issue(c)
 }
 
 // issuedClaims is what a token of ours says.
@@ -50,9 +86,14 @@ type issuedClaims struct {
 	SessionID string `json:"sid"`
 }
 
+// KeyID returns the kid of the tokens that s signs.
+func (s Signer) KeyID() string {
+	return s.key.id
+}
+
 // Issue returns a signed token. Claims that no Verifier would accept are an
 // error. Times lose their parts of a second, as NumericDate has whole ones here.
-func (i *Issuer) Issue(c Claims) (string, error) {
+func (s Signer) Issue(c Claims) (string, error) {
 	switch iat, exp := c.IssuedAt.Unix(), c.ExpiresAt.Unix(); {
 	case !isUserID(c.UserID):
 		return "", errors.New("issue token: the user ID is not 13 digits")
@@ -61,18 +102,17 @@ func (i *Issuer) Issue(c Claims) (string, error) {
 	case iat < 0 || exp <= iat || exp > maxUnix:
 		return "", fmt.Errorf("issue token: issued at %d, expires at %d", iat, exp)
 	}
-	k := i.keyring.Load()
 	token := jwt.NewWithClaims(jwt.SigningMethodES256, issuedClaims{
 		RegisteredClaims: jwt.RegisteredClaims{
-			Issuer:    i.issuer,
+			Issuer:    s.issuer,
 			Subject:   c.UserID,
 			IssuedAt:  jwt.NewNumericDate(c.IssuedAt),
 			ExpiresAt: jwt.NewNumericDate(c.ExpiresAt),
 		},
 		SessionID: c.SessionID,
 	})
-	token.Header["kid"] = k.current
-	text, err := token.SignedString(k.signer)
+	token.Header["kid"] = s.key.id
+	text, err := token.SignedString(s.key.private)
 	if err != nil {
 		return "", fmt.Errorf("issue token: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 func TestIssueIsVerified(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"", "sessiond", `"q" <&> é` + "\u2028", strings.Repeat("\x01", 256)} {
-		issuer, err := tokens.NewIssuer(testKeyring(t), name)
+		issuer, err := tokens.NewIssuer(testKeyring(t), tokens.IssuerOptions{Issuer: name})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +55,7 @@ func TestIssueWritesTheDocumentedToken(t *testing.T) {
 		{"us", map[string]any{"sub": user, "sid": session, "iat": float64(now), "exp": float64(now + 86_400), "iss": "us"}},
 	}
 	for _, tt := range tests {
-		issuer, err := tokens.NewIssuer(testKeyring(t), tt.issuer)
+		issuer, err := tokens.NewIssuer(testKeyring(t), tokens.IssuerOptions{Issuer: tt.issuer})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +76,7 @@ func TestIssueWritesTheDocumentedToken(t *testing.T) {
 
 func TestIssueRefusesWhatNoVerifierAccepts(t *testing.T) {
 	t.Parallel()
-	issuer, err := tokens.NewIssuer(testKeyring(t), "")
+	issuer, err := tokens.NewIssuer(testKeyring(t), tokens.IssuerOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,12 +105,12 @@ func TestIssuerNeedsASigningKey(t *testing.T) {
 		tokens.Key{ID: olderKID, Public: &testKey(t, olderKID).PublicKey},
 	)
 	for name, k := range map[string]*tokens.Keyring{"none": nil, "empty": keyring(t), "only verifies": verifyOnly} {
-		if _, err := tokens.NewIssuer(k, ""); !errors.Is(err, tokens.ErrNoSigningKey) {
+		if _, err := tokens.NewIssuer(k, tokens.IssuerOptions{}); !errors.Is(err, tokens.ErrNoSigningKey) {
 			t.Errorf("keyring %s: %v, want %v", name, err, tokens.ErrNoSigningKey)
 		}
 	}
 	for _, name := range []string{"\xff", strings.Repeat("x", 257)} {
-		if _, err := tokens.NewIssuer(testKeyring(t), name); err == nil {
+		if _, err := tokens.NewIssuer(testKeyring(t), tokens.IssuerOptions{Issuer: name}); err == nil {
 			t.Errorf("issuer %q: taken", name)
 		}
 	}
@@ -118,34 +119,78 @@ func TestIssuerNeedsASigningKey(t *testing.T) {
 func TestIssuerSetKeyring(t *testing.T) {
 	t.Parallel()
 	older := keyring(t, tokens.Key{ID: olderKID, Private: testKey(t, olderKID)})
-	issuer, err := tokens.NewIssuer(older, "")
+	issuer, err := tokens.NewIssuer(older, tokens.IssuerOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	claims := tokens.Claims{UserID: user, SessionID: session, IssuedAt: time.Unix(now, 0), ExpiresAt: time.Unix(now+60, 0)}
-	kidOfNext := func() any {
-		token, err := issuer.Issue(claims)
-		if err != nil {
-			t.Fatal(err)
-		}
-		header, _, _ := strings.Cut(token, ".")
-		return decode(t, header)["kid"]
-	}
-	if kid := kidOfNext(); kid != olderKID {
+	if kid := issuedKID(t, issuer); kid != olderKID {
 		t.Errorf("signed with %v", kid)
 	}
+	before := issuer.Signer()
 	if err := issuer.SetKeyring(keyring(t)); !errors.Is(err, tokens.ErrNoSigningKey) {
 		t.Errorf("an empty keyring: %v", err)
 	}
-	if kid := kidOfNext(); kid != olderKID {
+	if kid := issuedKID(t, issuer); kid != olderKID {
 		t.Errorf("after a refused keyring signed with %v", kid)
 	}
 	if err := issuer.SetKeyring(testKeyring(t)); err != nil {
 		t.Fatal(err)
 	}
-	if kid := kidOfNext(); kid != currentKID {
+	if kid := issuedKID(t, issuer); kid != currentKID {
 		t.Errorf("after a change of keyrings signed with %v", kid)
 	}
+	// Whoever noted a kid gets the token that bears it.
+	if kid := issuedKID(t, before); kid != olderKID || before.KeyID() != olderKID {
+		t.Errorf("a signer of %s signed with %v", before.KeyID(), kid)
+	}
+}
+
+// The Issuer asks its clock for every token: nothing but time has to pass for a
+// key to take over.
+func TestIssuerChangesOverByTheClock(t *testing.T) {
+	t.Parallel()
+	created := time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.UTC) // currentKID
+	const delay = 5 * time.Minute
+	var clock atomic.Pointer[time.Time]
+	issuer, err := tokens.NewIssuer(testKeyring(t), tokens.IssuerOptions{
+		ActivationDelay: delay, Now: func() time.Time { return *clock.Load() },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		age  time.Duration
+		want string
+	}{
+		{-time.Hour, olderKID},
+		{0, olderKID},
+		{delay - time.Nanosecond, olderKID},
+		{delay, currentKID},
+		{delay + time.Hour, currentKID},
+		{delay - time.Second, olderKID}, // The clock was set back.
+	} {
+		now := created.Add(step.age)
+		clock.Store(&now)
+		if kid := issuedKID(t, issuer); kid != step.want || issuer.Signer().KeyID() != step.want {
+			t.Errorf("at the age of %v: signed with %v as %s, want %s", step.age, kid, issuer.Signer().KeyID(), step.want)
+		}
+	}
+}
+
+// issuedKID signs a token and returns the kid in it.
+func issuedKID(t *testing.T, signer interface {
+	Issue(c tokens.Claims) (string, error)
+},
+) any {
+	t.Helper()
+	token, err := signer.Issue(tokens.Claims{
+		UserID: user, SessionID: session, IssuedAt: time.Unix(now, 0), ExpiresAt: time.Unix(now+60, 0),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	header, _, _ := strings.Cut(token, ".")
+	return decode(t, header)["kid"]
 }
 
 func decode(t *testing.T, part string) map[string]any {

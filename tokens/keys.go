@@ -31,21 +31,26 @@ type Key struct {
 type KeyInfo struct {
 	ID      string
 	Created time.Time // the zero time where the ID does not spell one
-	Signs   bool      // false: the key only verifies
-	Current bool      // new tokens are signed with this key
+	Signs   bool      // it signs in its time; false: it only verifies
 }
 
 // Keyring is a set of keys, loaded once and never changed, so it can be shared
-// without locking. It holds the private part of the current signing key alone.
+// without locking. Private parts of keys that only verify are not kept.
 type Keyring struct {
 	public  map[string]*ecdsa.PublicKey
 	infos   []KeyInfo
-	current string
-	signer  *ecdsa.PrivateKey // nil if no key signs
+	signers []signingKey // the newest first
 }
 
-// NewKeyring returns a keyring of the given keys. The newest that can sign is
-// the current one. Every key must be on P-256, under an ID of its own.
+// signingKey is a key whose ID spells the time of its creation.
+type signingKey struct {
+	id      string
+	created time.Time
+	private *ecdsa.PrivateKey
+}
+
+// NewKeyring returns a keyring of the given keys. Every key must be on P-256,
+// under an ID of its own.
 func NewKeyring(keys ...Key) (*Keyring, error) {
 	k := &Keyring{public: make(map[string]*ecdsa.PublicKey, len(keys))}
 	for _, key := range keys {
@@ -70,13 +75,11 @@ func NewKeyring(keys ...Key) (*Keyring, error) {
 		created, dated := keyTime(key.ID)
 		signs := dated && key.Private != nil
 		k.infos = append(k.infos, KeyInfo{ID: key.ID, Created: created, Signs: signs})
-		if signs && key.ID > k.current {
-			k.current, k.signer = key.ID, key.Private
+		if signs {
+			k.signers = append(k.signers, signingKey{id: key.ID, created: created, private: key.Private})
 		}
 	}
-	for i := range k.infos {
-		k.infos[i].Current = k.signer != nil && k.infos[i].ID == k.current
-	}
+	slices.SortFunc(k.signers, func(a, b signingKey) int { return b.created.Compare(a.created) })
 	slices.SortFunc(k.infos, func(a, b KeyInfo) int {
 		return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.ID, b.ID))
 	})
@@ -97,6 +100,28 @@ func GenerateKeyring(now time.Time) (*Keyring, error) {
 // the top, then the others by ID.
 func (k *Keyring) Keys() []KeyInfo {
 	return slices.Clone(k.infos)
+}
+
+// SigningKey returns the ID of the key that signs at a time: the newest that was
+// created the delay before it, or earlier. Where none is that old it is the
+// oldest, so an only key signs at once, even one that is dated in the future,
+// and a key that joins others never signs before its time has come. The flag
+// tells whether any key signs.
+func (k *Keyring) SigningKey(at time.Time, delay time.Duration) (id string, ok bool) {
+	if len(k.signers) == 0 {
+		return "", false
+	}
+	return k.signerAt(at, delay).id, true
+}
+
+// signerAt is SigningKey for keyrings with a key that signs.
+func (k *Keyring) signerAt(at time.Time, delay time.Duration) *signingKey {
+	for i := range k.signers {
+		if !k.signers[i].created.Add(delay).After(at) {
+			return &k.signers[i]
+		}
+	}
+	return &k.signers[len(k.signers)-1]
 }
 
 func formatKeyID(now time.Time) string {

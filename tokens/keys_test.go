@@ -56,7 +56,7 @@ func TestCreateKeyAndLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []tokens.KeyInfo{
-		{ID: second, Created: at.Add(time.Hour).UTC().Truncate(time.Millisecond), Signs: true, Current: true},
+		{ID: second, Created: at.Add(time.Hour).UTC().Truncate(time.Millisecond), Signs: true},
 		{ID: kid, Created: at.UTC().Truncate(time.Millisecond), Signs: true},
 	}
 	if diff := cmp.Diff(want, k.Keys()); diff != "" {
@@ -123,7 +123,7 @@ func TestLoadKeyringFormats(t *testing.T) {
 	}
 	date := func(year int) time.Time { return time.Date(year, 1, 2, 3, 4, 5, 678_000_000, time.UTC) }
 	want := []tokens.KeyInfo{
-		{ID: currentKID, Created: date(2026), Signs: true, Current: true},
+		{ID: currentKID, Created: date(2026), Signs: true},
 		{ID: olderKID, Created: date(2025), Signs: true},
 		{ID: "20240102T030405.678Z", Created: date(2024)},
 		{ID: "2026-01-02T03:04:05Z"},
@@ -168,7 +168,7 @@ func TestLoadKeyringFollowsMountedLinks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if keys := k.Keys(); len(keys) != 1 || !keys[0].Current {
+	if keys := k.Keys(); len(keys) != 1 || !keys[0].Signs {
 		t.Errorf("keys: %+v", keys)
 	}
 }
@@ -248,6 +248,60 @@ func TestLoadKeyringOfOddDirectories(t *testing.T) {
 	}
 }
 
+func TestSigningKey(t *testing.T) {
+	t.Parallel()
+	const (
+		first  = "20260102T030000.000Z"
+		second = "20260102T030400.000Z"
+		third  = "20260102T031000.000Z"
+		delay  = 5 * time.Minute
+	)
+	at := func(clock string) time.Time {
+		parsed, err := time.Parse(time.DateTime, "2026-01-02 "+clock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return parsed
+	}
+	tests := []struct {
+		name  string
+		keys  []string
+		at    time.Time
+		delay time.Duration
+		want  string
+	}{
+		{"none", nil, at("03:00:00"), delay, ""},
+		{"none that is dated", []string{legacyKID, "2026"}, at("03:00:00"), delay, ""},
+		{"an only key, just made", []string{first, legacyKID}, at("03:00:00"), delay, first},
+		{"an only key, dated in the future", []string{first}, at("01:00:00"), delay, first},
+		{"two, both too young", []string{first, second}, at("03:04:30"), delay, first},
+		{"two, both dated in the future", []string{second, first}, at("01:00:00"), delay, first},
+		{"two, one old enough", []string{first, second}, at("03:05:00"), delay, first},
+		{"the moment before", []string{second, first}, at("03:09:00").Add(-1), delay, first},
+		{"the moment", []string{second, first}, at("03:09:00"), delay, second},
+		{"three, one too young", []string{third, first, second}, at("03:14:59"), delay, second},
+		{"three, all old enough", []string{second, third, first}, at("03:15:00"), delay, third},
+		{"no delay", []string{first, second}, at("03:04:00"), 0, second},
+		{"no delay, dated in the future", []string{first, second}, at("03:03:59"), 0, first},
+		{"a key that only verifies is newer", []string{first, currentKID + "-"}, at("03:30:00"), delay, first},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var keys []tokens.Key
+			for _, id := range tt.keys {
+				keys = append(keys, tokens.Key{ID: id, Private: testKey(t, id)})
+			}
+			// Dated, but without its private part.
+			keys = append(keys, tokens.Key{ID: "20260102T030100.000Z", Public: &testKey(t, "public").PublicKey})
+			id, ok := keyring(t, keys...).SigningKey(tt.at, tt.delay)
+			if id != tt.want || ok != (tt.want != "") {
+				t.Errorf("SigningKey: %q, %t; want %q", id, ok, tt.want)
+			}
+		})
+	}
+}
+
 func TestNewKeyringRefuses(t *testing.T) {
 	t.Parallel()
 	key := testKey(t, currentKID)
@@ -279,7 +333,7 @@ func TestGenerateKeyring(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []tokens.KeyInfo{{ID: currentKID, Created: at, Signs: true, Current: true}}
+	want := []tokens.KeyInfo{{ID: currentKID, Created: at, Signs: true}}
 	if diff := cmp.Diff(want, k.Keys()); diff != "" {
 		t.Errorf("Keys (-want +got):\n%s", diff)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -115,7 +116,7 @@ func examineKeys(r *findings, c config.Tokens) {
 		return
 	}
 	keys := keyring.Keys()
-	if current, _ := currentKey(c.KeyDirectory); current != "" {
+	if current, ok := keyring.SigningKey(time.Now(), c.ActivationDelay); ok {
 		r.ok("keys", fmt.Sprintf("%d in %s, %s signs", len(keys), c.KeyDirectory, current))
 	} else {
 		r.fail("keys", "none of them signs", "sessiond keys create makes a key")

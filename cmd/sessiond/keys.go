@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sessiond/sessiond/config"
 	"github.com/sessiond/sessiond/tokens"
 )
 
@@ -33,7 +33,7 @@ func newKeysCreateCommand(a *app) *cobra.Command {
 			}
 			kid := ""
 			if ifNone {
-				if kid, err = currentKey(cfg.Tokens.KeyDirectory); err != nil {
+				if kid, err = a.currentKey(cfg.Tokens); err != nil {
 					return err
 				}
 			}
@@ -51,20 +51,16 @@ func newKeysCreateCommand(a *app) *cobra.Command {
 }
 
 // currentKey is the ID of the key that signs, empty where there is none.
-func currentKey(directory string) (string, error) {
-	keyring, err := tokens.LoadKeyring(directory)
+func (a *app) currentKey(c config.Tokens) (string, error) {
+	keyring, err := tokens.LoadKeyring(c.KeyDirectory)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
 	if err != nil {
 		return "", err
 	}
-	for _, key := range keyring.Keys() {
-		if key.Current {
-			return key.ID, nil
-		}
-	}
-	return "", nil
+	id, _ := keyring.SigningKey(a.now(), c.ActivationDelay)
+	return id, nil
 }
 
 func newKeysListCommand(a *app) *cobra.Command {
@@ -72,8 +68,10 @@ func newKeysListCommand(a *app) *cobra.Command {
 		Use:   "list",
 		Short: "List the keys, the newest first",
 		Long: "List the keys, the newest first, a line each with tabs between ID, state and\n" +
-			"time of creation. New tokens are signed with the current key; one that only\n" +
-			"verifies goes on admitting the tokens that it signed.",
+			"time of creation (a dash where the ID does not tell). New tokens are signed with\n" +
+			"the current key. One that waits takes over once it is tokens.activation_delay old;\n" +
+			"one that only verifies goes on admitting the tokens that it signed. The legacy key\n" +
+			"admits tokens without a kid.",
 		Args: withUsage(cobra.NoArgs),
 		RunE: func(_ *cobra.Command, _ []string) error {
 			cfg, err := a.loadConfig()
@@ -84,8 +82,10 @@ func newKeysListCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			current, _ := keyring.SigningKey(a.now(), cfg.Tokens.ActivationDelay)
 			for _, key := range keyring.Keys() {
-				if _, err := fmt.Fprintf(a.stdout, "%s\t%s\t%s\n", key.ID, keyState(key), keyCreated(key)); err != nil {
+				state := keyState(key, current, cfg.Tokens)
+				if _, err := fmt.Fprintf(a.stdout, "%s\t%s\t%s\n", key.ID, state, shownTime(key.Created)); err != nil {
 					return err
 				}
 			}
@@ -94,17 +94,22 @@ func newKeysListCommand(a *app) *cobra.Command {
 	}
 }
 
-func keyState(key tokens.KeyInfo) string {
-	if key.Current {
-		return "current"
+// keyState tells what a key is for, given the one that signs. A key that can
+// sign and is newer than that one still waits.
+func keyState(key tokens.KeyInfo, current string, c config.Tokens) string {
+	state := "verifies only"
+	switch {
+	case key.ID == current:
+		state = "current"
+	case key.Signs && key.ID > current:
+		state = "waiting until " + shownTime(key.Created.Add(c.ActivationDelay))
 	}
-	return "verifies only"
-}
-
-// keyCreated is a dash for a key whose ID does not tell: one from elsewhere.
-func keyCreated(key tokens.KeyInfo) string {
-	if key.Created.IsZero() {
-		return "-"
+	switch {
+	case key.ID != c.LegacyKeyID:
+		return state
+	case key.Signs:
+		return state + ", legacy"
+	default:
+		return "legacy"
 	}
-	return key.Created.UTC().Format(time.RFC3339)
 }

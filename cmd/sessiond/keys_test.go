@@ -38,23 +38,33 @@ func TestKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	got := sessiond(t, environ, "", "keys", "list")
-	want := kids[1] + "\tcurrent\t" + created(t, kids[1]) + "\n" +
-		kids[0] + "\tverifies only\t" + created(t, kids[0]) + "\n" +
+	list := func(settings ...string) result {
+		return sessiond(t, append(settings, environ...), "", "keys", "list")
+	}
+	made := func(i int, after time.Duration) string { return created(t, kids[i], after) }
+	want := kids[1] + "\twaiting until " + made(1, 5*time.Minute) + "\t" + made(1, 0) + "\n" +
+		kids[0] + "\tcurrent\t" + made(0, 0) + "\n" +
+		"legacy\tlegacy\t-\n"
+	if got := list("SESSIOND_TOKENS_LEGACY_KEY_ID=legacy"); got != (result{stdout: want}) {
+		t.Errorf("keys list: %+v\nwant %q", got, want)
+	}
+	want = kids[1] + "\tcurrent\t" + made(1, 0) + "\n" +
+		kids[0] + "\tverifies only, legacy\t" + made(0, 0) + "\n" +
 		"legacy\tverifies only\t-\n"
-	if got != (result{stdout: want}) {
+	if got := list("SESSIOND_TOKENS_ACTIVATION_DELAY=0s", "SESSIOND_TOKENS_LEGACY_KEY_ID="+kids[0]); got != (result{stdout: want}) {
 		t.Errorf("keys list: %+v\nwant %q", got, want)
 	}
 }
 
-// created turns the time in a kid into the form in which it is listed.
-func created(t *testing.T, kid string) string {
+// created turns the time in a kid, or one after it, into the form in which it
+// is listed.
+func created(t *testing.T, kid string, after time.Duration) string {
 	t.Helper()
 	at, err := time.Parse("20060102T150405.000Z", kid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return at.Format(time.RFC3339)
+	return at.Add(after).Format(time.RFC3339)
 }
 
 func TestKeysCreateIfNoneMakesOneKey(t *testing.T) {

@@ -49,7 +49,10 @@ var errStopping = errors.New("shutting down")
 // newServer wires the parts together and listens, so that an address that can't
 // be had is told before anything runs.
 func newServer(ctx context.Context, c config.Config, keyring *tokens.Keyring, log *slog.Logger) (*server, error) {
-	issuer, err := tokens.NewIssuer(keyring, c.Tokens.Issuer)
+	issuer, err := tokens.NewIssuer(keyring, tokens.IssuerOptions{
+		Issuer:          c.Tokens.Issuer,
+		ActivationDelay: c.Tokens.ActivationDelay,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("tokens.key_directory: %w", err)
 	}

@@ -272,7 +272,7 @@ func (sh *shell) api() (baseURL string, issuer *tokens.Issuer) {
 	if err != nil {
 		sh.Fatal(err)
 	}
-	issuer, err = tokens.NewIssuer(keyring, "")
+	issuer, err = tokens.NewIssuer(keyring, tokens.IssuerOptions{})
 	if err != nil {
 		sh.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func newService(t testing.TB, r config.Redis, changes ...func(*config.Config)) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	issuer, err := tokens.NewIssuer(keyring, c.Tokens.Issuer)
+	issuer, err := tokens.NewIssuer(keyring, tokens.IssuerOptions{Issuer: c.Tokens.Issuer})
 	if err != nil {
 		t.Fatal(err)
 	}
