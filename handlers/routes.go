@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/gorilla/mux"
+
+	"github.com/sessiond/sessiond/handlers/page"
 )
 
 // routes is the whole API. Whatever is not here is an unknown endpoint.
@@ -32,6 +34,12 @@ func (a *API) routes() http.Handler {
 	route("DELETE", "/users/{uid}/sessions/all", a.signedIn(a.deleteAllSessions))
 	route("GET", "/users/{uid}/sessions/{sid}", a.signedIn(a.getSession))
 	route("DELETE", "/users/{uid}/sessions/{sid}", a.signedIn(a.deleteSession))
+
+	// The page for people is no part of the API: no limit counts it.
+	sessionsPage := page.New(a.options.BasePath)
+	for _, path := range sessionsPage.Paths() {
+		root.Handle(path, sessionsPage).Methods(http.MethodGet, http.MethodHead)
+	}
 
 	root.Use(noteRoute)
 	root.NotFoundHandler = a.handle(a.unknown)
