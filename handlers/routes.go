@@ -6,7 +6,7 @@ import (
 
 	"github.com/gorilla/mux"
 
-	"github.com/sessiond/sessiond/handlers/page"
+	webpage "github.com/sessiond/sessiond/handlers/page"
 )
 
 // routes is the whole API. Whatever is not here is an unknown endpoint.
@@ -36,7 +36,7 @@ func (a *API) routes() http.Handler {
 	route("DELETE", "/users/{uid}/sessions/{sid}", a.signedIn(a.deleteSession))
 
 	// The page for people is no part of the API: no limit counts it.
-	sessionsPage := page.New(a.options.BasePath)
+	sessionsPage := webpage.New(a.options.BasePath)
 	for _, path := range sessionsPage.Paths() {
 		root.Handle(path, sessionsPage).Methods(http.MethodGet, http.MethodHead)
 	}
