@@ -25,6 +25,7 @@ type Store interface {
 	IsLive(ctx context.Context, uid, sid string) (bool, error)
 	ChargeAddress(ctx context.Context, address string) (redisstore.Quota, error)
 	AllowLogin(ctx context.Context, address string) (redisstore.Quota, error)
+	AllowScopedSession(ctx context.Context, uid string) (redisstore.Quota, error)
 
 	User(ctx context.Context, uid string) (redisstore.User, bool, error)
 	UserByName(ctx context.Context, name string) (redisstore.User, bool, error)
@@ -33,6 +34,9 @@ type Store interface {
 	CreateSession(ctx context.Context, n redisstore.NewSession) (redisstore.Session, redisstore.CreateOutcome, error)
 	Session(ctx context.Context, uid, sid string) (redisstore.Session, bool, error)
 	Sessions(ctx context.Context, uid string) ([]redisstore.SessionName, error)
+	FullSessions(ctx context.Context, uid string) ([]redisstore.Session, error)
+	LiveSessions(ctx context.Context, uid string, sids []string) ([]string, error)
+	RenameSession(ctx context.Context, uid, sid, name string) (bool, error)
 	EndSessions(ctx context.Context, uid string, sids []string) ([]string, error)
 	EndAllSessions(ctx context.Context, uid, keep string) ([]string, error)
 	TouchSession(ctx context.Context, uid, sid string) error

@@ -56,14 +56,18 @@ func (a *API) signedIn(next userHandler) handlerFunc {
 }
 
 // account returns the ID of the user whose sessions the path names: the
-// caller's own or, for staff, that of any user who exists.
-func (a *API) account(r *http.Request, c *caller) (string, error) {
+// caller's own or, for staff, that of any user who exists. The caller's session
+// must be allowed what the request wants.
+func (a *API) account(r *http.Request, c *caller, wanted permission) (string, error) {
 	uid := mux.Vars(r)["uid"]
 	if uid == "me" || uid == c.userID {
+		if !c.may(wanted.own) {
+			return "", errInsufficientPermissions
+		}
 		return c.userID, nil
 	}
 	// Before the user is looked up: who may not see is not told who exists.
-	if !c.staff {
+	if !c.staff || !c.may(wanted.others) {
 		return "", errInsufficientPermissions
 	}
 	_, found, err := a.store.User(r.Context(), uid)
@@ -74,6 +78,18 @@ func (a *API) account(r *http.Request, c *caller) (string, error) {
 		return "", errUnknownUser
 	}
 	return uid, nil
+}
+
+// is tells whether a session is the one that sent the request.
+func (c *caller) is(uid, sid string) bool {
+	return uid == c.userID && sid == c.session.ID
+}
+
+// namesItself tells whether the path names the very session that sent the
+// request, which any session may end.
+func (c *caller) namesItself(r *http.Request) bool {
+	vars := mux.Vars(r)
+	return (vars["uid"] == "me" || vars["uid"] == c.userID) && (vars["sid"] == "me" || vars["sid"] == c.session.ID)
 }
 
 // sessionID resolves "me", which is the caller's own session and so names none

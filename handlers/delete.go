@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
 
@@ -9,13 +11,16 @@ import (
 
 // deleteSession handles DELETE /users/:uid/sessions/:sid: it ends one session.
 func (a *API) deleteSession(w http.ResponseWriter, r *http.Request, c *caller) error {
-	uid, err := a.account(r, c)
-	if err != nil {
-		return err
-	}
-	sid, ok := sessionID(mux.Vars(r)["sid"], uid, c)
-	if !ok {
-		return errUnknownSession
+	uid, sid := c.userID, c.session.ID
+	if !c.namesItself(r) {
+		var err error
+		if uid, err = a.account(r, c, toModify); err != nil {
+			return err
+		}
+		var ok bool
+		if sid, ok = sessionID(mux.Vars(r)["sid"], uid, c); !ok {
+			return errUnknownSession
+		}
 	}
 	ended, err := a.store.EndSessions(r.Context(), uid, []string{sid})
 	if err != nil {
@@ -30,7 +35,7 @@ func (a *API) deleteSession(w http.ResponseWriter, r *http.Request, c *caller) e
 // deleteSessions handles DELETE /users/:uid/sessions: it ends the sessions that
 // the body names, and passes over those that are none.
 func (a *API) deleteSessions(w http.ResponseWriter, r *http.Request, c *caller) error {
-	uid, err := a.account(r, c)
+	uid, err := a.account(r, c, toModify)
 	if err != nil {
 		return err
 	}
@@ -44,20 +49,25 @@ func (a *API) deleteSessions(w http.ResponseWriter, r *http.Request, c *caller) 
 			sids = append(sids, sid)
 		}
 	}
-	ended, err := a.store.EndSessions(r.Context(), uid, sids)
+	dryRun := readFlag(readQuery(r), "dry-run")
+	end := a.store.EndSessions
+	if dryRun {
+		end = a.store.LiveSessions
+	}
+	ended, err := end(r.Context(), uid, sids)
 	if err != nil {
 		return err
 	}
 	if len(ended) == 0 {
 		return errUnknownSession
 	}
-	return respond(w, http.StatusOK, sessionsDeleted(len(ended)))
+	return respondEnded(w, ended, dryRun)
 }
 
 // deleteAllSessions handles DELETE /users/:uid/sessions/all: it ends all
 // sessions of a user, the caller's own only where that is asked for.
 func (a *API) deleteAllSessions(w http.ResponseWriter, r *http.Request, c *caller) error {
-	uid, err := a.account(r, c)
+	uid, err := a.account(r, c, toModify)
 	if err != nil {
 		return err
 	}
@@ -67,9 +77,47 @@ func (a *API) deleteAllSessions(w http.ResponseWriter, r *http.Request, c *calle
 	if uid == c.userID && !readFlag(query, "include-self") && !readFlag(query, "includeSelf") {
 		keep = c.session.ID
 	}
-	ended, err := a.store.EndAllSessions(r.Context(), uid, keep)
+	dryRun := readFlag(query, "dry-run")
+	end := a.store.EndAllSessions
+	if dryRun {
+		end = a.otherSessions
+	}
+	ended, err := end(r.Context(), uid, keep)
 	if err != nil {
 		return err
 	}
-	return respond(w, http.StatusOK, sessionsDeleted(len(ended)))
+	return respondEnded(w, ended, dryRun)
+}
+
+// otherSessions returns what EndAllSessions would end.
+func (a *API) otherSessions(ctx context.Context, uid, keep string) ([]string, error) {
+	sessions, err := a.store.Sessions(ctx, uid)
+	if err != nil {
+		return nil, err
+	}
+	var sids []string
+	for _, session := range sessions {
+		if session.ID != keep {
+			sids = append(sids, session.ID)
+		}
+	}
+	return sids, nil
+}
+
+// respondEnded tells how many sessions were ended or, where that was all that
+// was asked for, which ones would be.
+func respondEnded(w http.ResponseWriter, sids []string, dryRun bool) error {
+	if !dryRun {
+		return respond(w, http.StatusOK, sessionsDeleted(len(sids)))
+	}
+	body := dryRunBody{Count: len(sids), IDs: make([]json.Number, len(sids))}
+	for i, sid := range sids {
+		body.IDs[i] = json.Number(sid)
+	}
+	return respond(w, http.StatusOK, body)
+}
+
+type dryRunBody struct {
+	Count int           `json:"count"`
+	IDs   []json.Number `json:"ids"`
 }

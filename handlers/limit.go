@@ -52,6 +52,11 @@ func (a *API) identify(r *http.Request) (*caller, redisstore.Quota, error) {
 // limitLogin charges a login to its address.
 func (a *API) limitLogin(ctx context.Context, w http.ResponseWriter) error {
 	quota, err := a.store.AllowLogin(ctx, limitKey(infoOf(ctx).clientIP))
+	return a.admitLogin(w, quota, err)
+}
+
+// admitLogin refuses what the login limiter did not allow.
+func (a *API) admitLogin(w http.ResponseWriter, quota redisstore.Quota, err error) error {
 	if err != nil {
 		return err
 	}

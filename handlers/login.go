@@ -37,17 +37,13 @@ func (a *API) login(w http.ResponseWriter, r *http.Request) error {
 	}
 	user.PasswordHash = a.strengthen(ctx, user, credentials.password)
 
-	session, err := a.startSession(ctx, redisstore.NewSession{
+	session, token, err := a.startSession(ctx, redisstore.NewSession{
 		UserID:       user.ID,
 		PasswordHash: user.PasswordHash,
 		Name:         sessionName(r.Header),
 		TTL:          a.ttl(credentials.rememberMe),
-	})
-	if err != nil {
-		return err
-	}
-	token, err := a.issuer.Issue(tokens.Claims{
-		UserID: user.ID, SessionID: session.ID, IssuedAt: session.CreatedAt, ExpiresAt: session.ExpiresAt,
+		IP:           infoOf(ctx).clientIP.String(),
+		UserAgent:    r.UserAgent(),
 	})
 	if err != nil {
 		return err
@@ -129,17 +125,7 @@ func (a *API) checkPassword(ctx context.Context, c credentials) (redisstore.User
 	if !found {
 		return redisstore.User{}, errUnknownUser
 	}
-	match, err := a.passwords.Verify(ctx, user.PasswordHash, c.password)
-	if errors.Is(err, redisstore.ErrHashingBusy) {
-		return redisstore.User{}, errHashingBusy
-	}
-	if err != nil {
-		return redisstore.User{}, err
-	}
-	if !match {
-		return redisstore.User{}, errInvalidPassword
-	}
-	return user, nil
+	return user, a.verifyPassword(ctx, user, c.password)
 }
 
 // errHashingBusy is what a login is told that found the queue for hashing full.
@@ -166,22 +152,25 @@ func (a *API) strengthen(ctx context.Context, user redisstore.User, password str
 	return user.PasswordHash
 }
 
-// startSession creates the session, unless the account changed under the login.
-func (a *API) startSession(ctx context.Context, n redisstore.NewSession) (redisstore.Session, error) {
+// startSession creates a session and its token, unless the account changed since
+// its password was verified.
+func (a *API) startSession(ctx context.Context, n redisstore.NewSession) (redisstore.Session, string, error) {
 	session, outcome, err := a.store.CreateSession(ctx, n)
 	if err != nil {
-		return redisstore.Session{}, err
+		return redisstore.Session{}, "", err
 	}
 	switch outcome {
 	case redisstore.UserUnknown:
-		return redisstore.Session{}, errUnknownUser
+		return redisstore.Session{}, "", errUnknownUser
 	case redisstore.UserBanned:
-		return redisstore.Session{}, errBanned
+		return redisstore.Session{}, "", errBanned
 	case redisstore.PasswordChanged:
-		return redisstore.Session{}, errInvalidPassword
-	default:
-		return session, nil
+		return redisstore.Session{}, "", errInvalidPassword
 	}
+	token, err := a.issuer.Issue(tokens.Claims{
+		UserID: n.UserID, SessionID: session.ID, IssuedAt: session.CreatedAt, ExpiresAt: session.ExpiresAt,
+	})
+	return session, token, err
 }
 
 func (a *API) ttl(rememberMe bool) time.Duration {

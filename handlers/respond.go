@@ -38,9 +38,13 @@ type sessionBody struct {
 	UsedAt          *string     `json:"usedAt"`
 	CreatedAt       string      `json:"createdAt"`
 	UpdatedAt       string      `json:"updatedAt"`
+	IP              *string     `json:"ip"`
+	UserAgent       *string     `json:"userAgent"`
+	Current         bool        `json:"current"`
 }
 
-func newSessionBody(s redisstore.Session) sessionBody {
+// newSessionBody shows a session; current tells whether it is the one that asks.
+func newSessionBody(s redisstore.Session, current bool) sessionBody {
 	body := sessionBody{
 		ID:              json.Number(s.ID),
 		Name:            s.Name,
@@ -48,10 +52,31 @@ func newSessionBody(s redisstore.Session) sessionBody {
 		PermissionFlags: s.PermissionFlags,
 		CreatedAt:       s.CreatedAt.UTC().Format(timestamp),
 		UpdatedAt:       s.UpdatedAt.UTC().Format(timestamp),
+		IP:              known(s.IP),
+		UserAgent:       known(s.UserAgent),
+		Current:         current,
 	}
 	if !s.UsedAt.IsZero() {
 		used := s.UsedAt.UTC().Format(timestamp)
 		body.UsedAt = &used
+	}
+	return body
+}
+
+// known is null for a text that is not there.
+func known(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
+// newListBody is the page of all items that a request asks for.
+func newListBody[S, T any](p page, all []S, item func(S) T) listBody[T] {
+	from := min(p.offset, len(all))
+	body := listBody[T]{Count: len(all), Items: []T{}}
+	for _, s := range all[from:min(from+p.limit, len(all))] {
+		body.Items = append(body.Items, item(s))
 	}
 	return body
 }

@@ -30,10 +30,12 @@ func (a *API) routes() http.Handler {
 	route("GET", "/", a.limited(a.hello))
 
 	route("GET", "/users/{uid}/sessions", a.signedIn(a.listSessions))
+	route("POST", "/users/{uid}/sessions", a.signedIn(a.createScopedSession))
 	route("DELETE", "/users/{uid}/sessions", a.signedIn(a.deleteSessions))
 	route("DELETE", "/users/{uid}/sessions/all", a.signedIn(a.deleteAllSessions))
 	route("GET", "/users/{uid}/sessions/{sid}", a.signedIn(a.getSession))
 	route("DELETE", "/users/{uid}/sessions/{sid}", a.signedIn(a.deleteSession))
+	route("PUT", "/users/{uid}/sessions/{sid}/name", a.signedIn(a.renameSession))
 
 	// The page for people is no part of the API: no limit counts it.
 	sessionsPage := webpage.New(a.options.BasePath)

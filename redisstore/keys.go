@@ -43,6 +43,10 @@ func loginLimitKey(address string) string {
 	return "login:" + address
 }
 
+func scopedLimitKey(uid string) string {
+	return "scoped:{" + uid + "}"
+}
+
 // userIDOf is the inverse of userKey.
 func userIDOf(key string) (string, bool) {
 	return userIDIn(key, "user:{")

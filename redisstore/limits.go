@@ -39,9 +39,19 @@ func newLoginLimiter(rdb redis.UniversalClient, limit config.Limit) *loginLimite
 
 // AllowLogin charges one login to an address.
 func (s *Store) AllowLogin(ctx context.Context, address string) (Quota, error) {
+	return s.allow(ctx, loginLimitKey(address))
+}
+
+// AllowScopedSession charges a user one attempt to make a scoped session, which
+// is limited like a login.
+func (s *Store) AllowScopedSession(ctx context.Context, uid string) (Quota, error) {
+	return s.allow(ctx, scopedLimitKey(uid))
+}
+
+func (s *Store) allow(ctx context.Context, key string) (Quota, error) {
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()
-	result, err := s.login.limiter.Allow(ctx, loginLimitKey(address), s.login.limit)
+	result, err := s.login.limiter.Allow(ctx, key, s.login.limit)
 	if err != nil {
 		return Quota{}, fmt.Errorf("charge a login: %w", err)
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Session is one login of one user.
@@ -93,6 +95,32 @@ func (s *Store) Session(ctx context.Context, uid, sid string) (Session, bool, er
 		return Session{}, false, err
 	}
 	return session, true, nil
+}
+
+// LiveSessions returns those of the given sessions of a user that are live.
+func (s *Store) LiveSessions(ctx context.Context, uid string, sids []string) ([]string, error) {
+	ctx, cancel := s.withTimeout(ctx)
+	defer cancel()
+	replies := make([]*redis.IntCmd, len(sids))
+	err := pipelined(ctx, s.rdb, func(pipe redis.Pipeliner) {
+		for i, sid := range sids {
+			replies[i] = pipe.Exists(ctx, sessionKey(uid, sid))
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for sessions: %w", err)
+	}
+	var live []string
+	for i, sid := range sids {
+		n, err := replies[i].Result()
+		if err != nil {
+			return nil, fmt.Errorf("look for session %s: %w", sid, err)
+		}
+		if n > 0 {
+			live = append(live, sid)
+		}
+	}
+	return live, nil
 }
 
 // Sessions returns the names of all live sessions of a user as they were at one
