@@ -87,8 +87,8 @@ type Redis struct {
 	// TLS encrypts the connection and verifies the server's certificate.
 	TLS bool
 	// Timeout bounds one call of the store, however many round trips it
-	// takes. It ends at 1 s because a request makes two, the token check and
-	// what it came for, and the API promises an answer within 2 s.
+	// takes; the calls of one request share one and a half of it. It ends at
+	// 1 s because the API promises an answer within 2 s.
 	Timeout time.Duration
 	// WaitReplicas is how many replicas must have an ending or a ban before
 	// it is acknowledged; with 0 a failover can undo the most recent ones.

@@ -60,6 +60,7 @@ type Issuer interface {
 type Verifier interface {
 	Verify(token string) (tokens.Claims, error)
 	CacheStats() tokens.CacheStats
+	JWKS() tokens.JWKSet
 }
 
 // Options are the API's settings.
@@ -108,8 +109,8 @@ func New(store Store, passwords Passwords, issuer Issuer, verifier Verifier, log
 	return a
 }
 
-// Close waits until what was left to do after the answers is done. No request
-// may be under way any more.
+// Close does what was left to do after the answers. What requests that are still
+// under way leave is lost.
 func (a *API) Close() {
 	a.touches.close()
 }

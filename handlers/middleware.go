@@ -9,6 +9,8 @@ import (
 
 	"github.com/gorilla/mux"
 	"github.com/rs/cors"
+
+	"github.com/sessiond/sessiond/redisstore"
 )
 
 // wrap puts around the router what every answer needs, the router's own 404
@@ -69,7 +71,7 @@ func (a *API) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		info := &requestInfo{clientIP: a.clients.of(r), route: "unknown"}
-		r = r.WithContext(context.WithValue(r.Context(), requestInfoKey{}, info))
+		r = r.WithContext(redisstore.WithBudget(context.WithValue(r.Context(), requestInfoKey{}, info)))
 		recorder := &statusRecorder{ResponseWriter: w}
 		next.ServeHTTP(recorder, r)
 

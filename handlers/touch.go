@@ -22,6 +22,7 @@ type toucher struct {
 	store   Store
 	log     *slog.Logger
 	queue   chan touch
+	closing chan struct{}
 	workers sync.WaitGroup
 }
 
@@ -30,7 +31,7 @@ type touch struct {
 }
 
 func newToucher(store Store, log *slog.Logger) *toucher {
-	t := &toucher{store: store, log: log, queue: make(chan touch, touchQueue)}
+	t := &toucher{store: store, log: log, queue: make(chan touch, touchQueue), closing: make(chan struct{})}
 	for range touchWorkers {
 		t.workers.Go(t.work)
 	}
@@ -49,15 +50,40 @@ func (t *toucher) add(c *caller) {
 }
 
 func (t *toucher) work() {
-	for touch := range t.queue {
-		// Not the request's context: its answer is out, and so it may be over.
-		if err := t.store.TouchSession(context.Background(), touch.uid, touch.sid); err != nil {
-			t.log.Warn("the use of a session was not noted", slog.String("user", touch.uid), slog.Any("error", err))
+	for {
+		select {
+		case touch := <-t.queue:
+			t.write(context.Background(), touch)
+		case <-t.closing:
+			return
 		}
 	}
 }
 
+// write has a context that is not the request's, which may be over: its answer
+// is out.
+func (t *toucher) write(ctx context.Context, touch touch) {
+	if err := t.store.TouchSession(ctx, touch.uid, touch.sid); err != nil {
+		t.log.Warn("the use of a session was not noted", slog.String("user", touch.uid), slog.Any("error", err))
+	}
+}
+
+// closeTimeout bounds what close writes, should Redis be away.
+const closeTimeout = time.Second
+
+// close writes what waits. A request that is still under way, because the time
+// for shutting down has run out, may add more; that is lost.
 func (t *toucher) close() {
-	close(t.queue)
+	close(t.closing)
 	t.workers.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	for ctx.Err() == nil {
+		select {
+		case touch := <-t.queue:
+			t.write(ctx, touch)
+		default:
+			return
+		}
+	}
 }

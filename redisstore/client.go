@@ -142,10 +142,6 @@ func (s *Store) EvictionPolicy(ctx context.Context) (string, error) {
 	return values["maxmemory-policy"], nil
 }
 
-func (s *Store) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, s.options.Timeout)
-}
-
 // now is the time by Redis' clock, the one that all replicas share.
 func (s *Store) now(ctx context.Context) (time.Time, error) {
 	now, err := s.rdb.Time(ctx).Result()

@@ -39,6 +39,7 @@ type server struct {
 	api      *handlers.API
 	public   *http.Server
 	admin    *http.Server
+	rotation *tokens.Rotation // nil where the keys are in no directory
 	stopping atomic.Bool
 
 	publicListener, adminListener net.Listener
@@ -65,6 +66,15 @@ func newServer(ctx context.Context, c config.Config, keyring *tokens.Keyring, lo
 	}
 
 	s := &server{config: c, log: log}
+	if c.Tokens.KeyDirectory != "" {
+		s.rotation = &tokens.Rotation{
+			Directory: c.Tokens.KeyDirectory,
+			Verifier:  verifier,
+			Issuer:    issuer,
+			Log:       log,
+			Interval:  rereadInterval(c.Tokens.ActivationDelay),
+		}
+	}
 	s.publicListener, err = listen(ctx, "http.address", c.HTTP.Address)
 	if err != nil {
 		return nil, err
@@ -90,6 +100,12 @@ func newServer(ctx context.Context, c config.Config, keyring *tokens.Keyring, lo
 	return s, nil
 }
 
+// rereadInterval is how often the keys are read again without being asked to. A
+// new one has to be found well before it signs somewhere else.
+func rereadInterval(activationDelay time.Duration) time.Duration {
+	return min(max(activationDelay/10, time.Second), 30*time.Second)
+}
+
 func listen(ctx context.Context, setting, address string) (net.Listener, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", address)
@@ -107,7 +123,9 @@ func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		// OPTIONS * is an unknown endpoint like any other.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 }
 
@@ -129,6 +147,9 @@ func (s *server) run(ctx context.Context) error {
 	background, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go s.greetRedis(background)
+	if s.rotation != nil {
+		go s.rotation.Run(background)
+	}
 
 	failed := make(chan error, 2)
 	go func() { failed <- s.public.Serve(s.publicListener) }()
