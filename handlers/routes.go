@@ -28,6 +28,7 @@ func (a *API) routes() http.Handler {
 
 	route("GET", "", a.limited(a.hello))
 	route("GET", "/", a.limited(a.hello))
+	route("GET", "/.well-known/jwks.json", a.limited(a.jwks))
 
 	route("GET", "/users/{uid}/sessions", a.signedIn(a.listSessions))
 	route("POST", "/users/{uid}/sessions", a.signedIn(a.createScopedSession))

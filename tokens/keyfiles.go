@@ -173,6 +173,18 @@ func CreateKey(dir string, now time.Time) (kid string, err error) {
 	return kid, syncDirectory(dir)
 }
 
+// RemoveKey takes a key out of dir for good. Where others manage the directory,
+// as Kubernetes does a mounted secret, it fails: the key has to go there.
+func RemoveKey(dir, kid string) error {
+	if err := checkKeyID(kid); err != nil {
+		return fmt.Errorf("remove key: %w", err)
+	}
+	if err := os.Remove(filepath.Join(dir, kid+keyFileSuffix)); err != nil {
+		return fmt.Errorf("remove key: %w", err)
+	}
+	return syncDirectory(dir)
+}
+
 // writeTemporary writes data to a new file in dir under a name that LoadKeyring
 // passes over, and sees it onto the disk.
 func writeTemporary(dir string, data []byte) (path string, err error) {

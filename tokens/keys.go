@@ -37,9 +37,10 @@ type KeyInfo struct {
 // Keyring is a set of keys, loaded once and never changed, so it can be shared
 // without locking. Private parts of keys that only verify are not kept.
 type Keyring struct {
-	public  map[string]*ecdsa.PublicKey
-	infos   []KeyInfo
-	signers []signingKey // the newest first
+	public    map[string]*ecdsa.PublicKey
+	infos     []KeyInfo
+	published []JWK        // in the order of infos
+	signers   []signingKey // the newest first
 }
 
 // signingKey is a key whose ID spells the time of its creation.
@@ -83,6 +84,13 @@ func NewKeyring(keys ...Key) (*Keyring, error) {
 	slices.SortFunc(k.infos, func(a, b KeyInfo) int {
 		return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.ID, b.ID))
 	})
+	for _, info := range k.infos {
+		jwk, err := newJWK(info.ID, k.public[info.ID])
+		if err != nil {
+			return nil, fmt.Errorf("key %q: %w", info.ID, err)
+		}
+		k.published = append(k.published, jwk)
+	}
 	return k, nil
 }
 
@@ -100,6 +108,11 @@ func GenerateKeyring(now time.Time) (*Keyring, error) {
 // the top, then the others by ID.
 func (k *Keyring) Keys() []KeyInfo {
 	return slices.Clone(k.infos)
+}
+
+// equal tells whether two keyrings verify and sign alike.
+func (k *Keyring) equal(other *Keyring) bool {
+	return slices.Equal(k.infos, other.infos) && slices.Equal(k.published, other.published)
 }
 
 // SigningKey returns the ID of the key that signs at a time: the newest that was

@@ -61,7 +61,7 @@ func (a *app) dev(ctx context.Context) error {
 		return err
 	}
 	// The throw-away key is the only one there is.
-	c.Tokens.LegacyKeyID = ""
+	c.Tokens.LegacyKeyID, c.Tokens.KeyDirectory = "", ""
 	log := newLogger(a.stderr, c.Log)
 	redisLog.Store(log)
 
