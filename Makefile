@@ -21,11 +21,12 @@ run: ## Run sessiond with an embedded Redis and two accounts to try it with
 .PHONY: test
 test: test-tools ## Run all tests on real Redis servers with the race detector
 	CGO_ENABLED=1 go test -race -count=1 -timeout 10m ./...
+	cd deploy/kubernetes/manifests_test && go test -count=1 ./...
 
 # The race detector needs cgo, hence a C compiler.
 .PHONY: test-tools
 test-tools: ## Install what the tests need, where it is missing
-	@scripts/need redis-server redis-cli gcc promtool
+	@scripts/need redis-server redis-cli gcc promtool nginx wrk curl
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (20s)
