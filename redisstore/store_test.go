@@ -48,7 +48,7 @@ func TestStore(t *testing.T) {
 func testStore(t *testing.T, c config.Redis) {
 	t.Helper()
 	tests := map[string]func(*fixture){}
-	for _, part := range []map[string]func(*fixture){sessionTests, endTests, userTests, usernameTests, importTests, checkTests, limitTests, faultTests} {
+	for _, part := range []map[string]func(*fixture){sessionTests, endTests, userTests, usernameTests, importTests, checkTests, limitTests, faultTests, keyUsageTests} {
 		maps.Copy(tests, part)
 	}
 	for _, name := range slices.Sorted(maps.Keys(tests)) {
