@@ -3,6 +3,7 @@ package manifests_test
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -63,6 +64,9 @@ func TestNetworkPolicy(t *testing.T) {
 			}
 		}
 		wanted := []string{"UDP 53", "TCP 53", "TCP 6379"}
+		for address := range strings.FieldsSeq(strings.Trim(m.settings(t)["redis.addresses"], "[]")) {
+			wanted = append(wanted, "TCP "+address[strings.LastIndexByte(address, ':')+1:])
+		}
 		for _, want := range wanted {
 			if !reached[want] {
 				t.Errorf("%s can't be reached", want)
