@@ -9,9 +9,14 @@ import (
 )
 
 const (
-	// straight is how many exchanges with Redis go on at the same time, each on
-	// a connection of its own, before further ones are put together.
-	straight = 2
+	// minStraight and maxStraight bound how many exchanges with Redis go on at
+	// the same time, each on a connection of its own, before further ones are
+	// put together.
+	minStraight, maxStraight = 2, 16
+	// interval is about what an exchange costs both sides in processor time:
+	// sent more often than that, exchanges would only fight for the processors;
+	// less often, they would wait for no reason.
+	interval = 50 * time.Microsecond
 	// maxBatch is how many exchanges one pipeline holds at most, so that no
 	// request waits for the replies of thousands.
 	maxBatch = 256
@@ -20,18 +25,22 @@ const (
 // coalescer sends the commands of requests that are under way at the same
 // moment in one pipeline. While few are, each goes straight to Redis; while
 // many are, those that arrive as the connections are busy leave together with
-// the next write, which saves both sides most of their system calls.
+// the next write, which saves both sides most of their system calls. The farther
+// away Redis is, the more exchanges are under way before that happens: none shall
+// wait for the way of another.
 //
 // An exchange ends by its own deadline, whatever those do that it travels with.
 type coalescer struct {
 	rdb     redis.UniversalClient
 	timeout time.Duration
-	limit   int
+	// unlimited sends everything straight.
+	unlimited bool
 
 	mu sync.Mutex
-	// active counts exchanges and batches under way, at most limit.
-	active  int
-	pending []*exchange
+	// active counts exchanges and batches under way.
+	active   int
+	pending  []*exchange
+	distance distance
 }
 
 // exchange is one request's commands, waiting to be sent with others.
@@ -44,27 +53,22 @@ type exchange struct {
 }
 
 func newCoalescer(rdb redis.UniversalClient, timeout time.Duration) *coalescer {
-	c := &coalescer{rdb: rdb, timeout: timeout, limit: straight}
-	if _, isCluster := rdb.(*redis.ClusterClient); isCluster {
-		// A batch would reach many nodes, and all of it wait for the one that
-		// is failing over.
-		c.limit = maxInt
-	}
-	return c
+	// On a cluster a batch would reach many nodes, and all of it wait for the
+	// one that is failing over.
+	_, isCluster := rdb.(*redis.ClusterClient)
+	return &coalescer{rdb: rdb, timeout: timeout, unlimited: isCluster}
 }
-
-const maxInt = int(^uint(0) >> 1)
 
 // do runs the commands in one round trip. Each carries its own error. The error
 // returned is the context's: the commands are then still being written to and
 // must not be read.
 func (c *coalescer) do(ctx context.Context, cmds ...redis.Cmder) error {
 	c.mu.Lock()
-	if c.active < c.limit {
+	if c.unlimited || c.active < c.distance.straight() {
 		c.active++
 		c.mu.Unlock()
-		c.send(ctx, cmds)
-		c.next()
+		took := c.send(ctx, cmds)
+		c.next(took)
 		return nil
 	}
 	e := &exchange{ctx: ctx, cmds: cmds, done: make(chan struct{})}
@@ -83,8 +87,9 @@ func (c *coalescer) do(ctx context.Context, cmds ...redis.Cmder) error {
 }
 
 // next gives the place of an exchange that is over to those that wait.
-func (c *coalescer) next() {
+func (c *coalescer) next(took time.Duration) {
 	c.mu.Lock()
+	c.distance.observe(took)
 	waiting := len(c.pending) > 0
 	if !waiting {
 		c.active--
@@ -97,16 +102,17 @@ func (c *coalescer) next() {
 
 // drain sends batches until nobody waits.
 func (c *coalescer) drain() {
-	for batch := c.take(); len(batch) > 0; batch = c.take() {
-		c.sendBatch(batch)
+	for batch := c.take(0); len(batch) > 0; {
+		batch = c.take(c.sendBatch(batch))
 	}
 }
 
 // take returns the exchanges that leave together, or gives the place back where
-// there are none.
-func (c *coalescer) take() []*exchange {
+// there are none. took is what the batch before took, 0 for the first.
+func (c *coalescer) take(took time.Duration) []*exchange {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.distance.observe(took)
 	batch := c.pending
 	c.pending = nil
 	if len(batch) > maxBatch {
@@ -118,7 +124,7 @@ func (c *coalescer) take() []*exchange {
 	return batch
 }
 
-func (c *coalescer) sendBatch(batch []*exchange) {
+func (c *coalescer) sendBatch(batch []*exchange) time.Duration {
 	cmds := make([]redis.Cmder, 0, len(batch)*len(batch[0].cmds))
 	for _, e := range batch {
 		// Nobody waits for the others any more, so nobody shall pay for them.
@@ -129,19 +135,56 @@ func (c *coalescer) sendBatch(batch []*exchange) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), c.timeout)
 	defer cancel()
-	c.send(ctx, cmds)
+	took := c.send(ctx, cmds)
 	for _, e := range batch {
 		close(e.done)
 	}
+	return took
 }
 
-// send runs commands in one pipeline. Of its error, which is the first of
-// theirs, each command has its own.
-func (c *coalescer) send(ctx context.Context, cmds []redis.Cmder) {
+// send runs commands in one pipeline and returns how long that took. Of its
+// error, which is the first of theirs, each command has its own.
+func (c *coalescer) send(ctx context.Context, cmds []redis.Cmder) time.Duration {
 	if len(cmds) == 0 {
-		return
+		return 0
 	}
+	start := time.Now()
 	pipe := c.rdb.Pipeline()
 	_ = pipe.BatchProcess(ctx, cmds...)
 	_, _ = pipe.Exec(ctx)
+	return time.Since(start)
+}
+
+// distance is how far away Redis is: the shortest of the last exchanges, since
+// what a longer one took more it spent waiting for a processor. The zero value
+// knows nothing yet.
+type distance struct {
+	current, previous time.Duration
+	seen              int
+}
+
+// distanceWindow is how many exchanges it takes to forget what was before the
+// last as many.
+const distanceWindow = 512
+
+func (d *distance) observe(took time.Duration) {
+	if took <= 0 {
+		return
+	}
+	if d.current == 0 || took < d.current {
+		d.current = took
+	}
+	if d.seen++; d.seen == distanceWindow {
+		d.previous, d.current, d.seen = d.current, 0, 0
+	}
+}
+
+// straight is how many exchanges may be under way, so that another may leave
+// every interval.
+func (d *distance) straight() int {
+	shortest := d.current
+	if shortest == 0 || (d.previous != 0 && d.previous < shortest) {
+		shortest = d.previous
+	}
+	return min(max(int(shortest/interval), minStraight), maxStraight)
 }

@@ -1,0 +1,135 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/sessiond/sessiond/redisstore/redistest"
+)
+
+func TestDistanceSaysHowManyGoStraight(t *testing.T) {
+	t.Parallel()
+	repeat := func(d time.Duration, n int) []time.Duration {
+		all := make([]time.Duration, n)
+		for i := range all {
+			all[i] = d
+		}
+		return all
+	}
+	tests := map[string]struct {
+		took []time.Duration
+		want int
+	}{
+		"nothing known":                {nil, minStraight},
+		"on this machine":              {[]time.Duration{70 * time.Microsecond, 3 * time.Millisecond}, minStraight},
+		"in this rack":                 {[]time.Duration{300 * time.Microsecond}, 6},
+		"a millisecond away":           {[]time.Duration{2 * time.Millisecond, time.Millisecond}, maxStraight},
+		"nothing was sent":             {[]time.Duration{0, 300 * time.Microsecond}, 6},
+		"farther away since a while":   {append(repeat(70*time.Microsecond, 1), repeat(400*time.Microsecond, 2*distanceWindow)...), 8},
+		"farther away since a moment":  {append(repeat(70*time.Microsecond, 1), repeat(400*time.Microsecond, distanceWindow)...), minStraight},
+		"nearer since the last moment": {append(repeat(time.Millisecond, distanceWindow), 200*time.Microsecond), 4},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var d distance
+			for _, took := range tt.took {
+				d.observe(took)
+			}
+			if got := d.straight(); got != tt.want {
+				t.Errorf("%d go straight, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+// Every exchange gets its own replies, however it travelled, and one that Redis
+// refuses fails alone.
+func TestCoalescedExchangesKeepTheirReplies(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	rdb := server.Client()
+	if err := rdb.Set(t.Context(), "text", "x", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	c := newCoalescer(rdb, 10*time.Second)
+	var group sync.WaitGroup
+	for i := range 500 {
+		group.Go(func() {
+			ctx := t.Context()
+			echo := redis.NewStringCmd(ctx, "echo", strconv.Itoa(i))
+			wrong := redis.NewSliceCmd(ctx, "hmget", "text", "field")
+			if err := c.do(ctx, echo, wrong); err != nil {
+				t.Error(err)
+				return
+			}
+			if echo.Val() != strconv.Itoa(i) || echo.Err() != nil {
+				t.Errorf("echo of %d: %q %v", i, echo.Val(), echo.Err())
+			}
+			if !redis.HasErrorPrefix(wrong.Err(), "WRONGTYPE") {
+				t.Errorf("HMGET of a text: %v", wrong.Err())
+			}
+		})
+	}
+	group.Wait()
+	if c.active != 0 || len(c.pending) != 0 {
+		t.Errorf("%d active, %d pending when all is over", c.active, len(c.pending))
+	}
+}
+
+// An exchange ends by its own deadline, though those before it hold every
+// connection for longer, and the connections are free again afterwards.
+func TestWaitingExchangesEndByTheirOwnDeadline(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	rdb := server.Client()
+	c := newCoalescer(rdb, 30*time.Second)
+	if err := c.do(t.Context(), redis.NewStatusCmd(t.Context(), "ping")); err != nil {
+		t.Fatal(err)
+	}
+	server.Freeze()
+
+	long, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var group sync.WaitGroup
+	for range minStraight {
+		group.Go(func() { _ = c.do(long, redis.NewStatusCmd(long, "ping")) })
+	}
+	redistest.Eventually(t, "all places to be taken", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.active >= c.distance.straight() || c.active == minStraight
+	})
+	// More than can go straight, so that some wait.
+	short, cancelShort := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancelShort()
+	var ended sync.WaitGroup
+	for range maxStraight + 1 {
+		ended.Go(func() {
+			cmd := redis.NewIntCmd(short, "incr", "counter")
+			if err := c.do(short, cmd); err == nil && cmd.Err() == nil {
+				t.Error("a frozen Redis answered")
+			} else if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("ended with %v", err)
+			}
+		})
+	}
+	ended.Wait()
+	server.Thaw()
+	group.Wait()
+	redistest.Eventually(t, "the coalescer to be idle", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.active == 0 && len(c.pending) == 0
+	})
+	after := redis.NewStatusCmd(t.Context(), "ping")
+	if err := c.do(t.Context(), after); err != nil || after.Val() != "PONG" {
+		t.Errorf("afterwards: %q %v %v", after.Val(), err, after.Err())
+	}
+}
