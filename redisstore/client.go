@@ -52,6 +52,7 @@ type Store struct {
 	login   *loginLimiter
 	checks  *coalescer
 	metrics *metrics
+	layout  *layoutWatch
 }
 
 // New returns a store on rdb, which the store closes.
@@ -64,6 +65,7 @@ func New(rdb redis.UniversalClient, options Options) *Store {
 		login:   newLoginLimiter(rdb, options.LoginLimit),
 		checks:  newCoalescer(rdb, options.Timeout),
 		metrics: m,
+		layout:  newLayoutWatch(rdb),
 	}
 }
 
@@ -101,11 +103,10 @@ func Connect(c config.Redis) redis.UniversalClient {
 		cluster := options.Cluster()
 		// A layout that is a minute old, the default, keeps a failed primary in
 		// use long after its replica has taken over.
-		cluster.ClusterStateReloadInterval = time.Second
+		cluster.ClusterStateReloadInterval = layoutInterval
 		return redis.NewClusterClient(cluster)
 	case config.ModeSentinel:
-		options.MasterName = c.MasterName
-		return redis.NewFailoverClient(options.Failover())
+		return newSentinelClient(options.Simple(), c)
 	default:
 		return redis.NewClient(options.Simple())
 	}
@@ -113,6 +114,7 @@ func Connect(c config.Redis) redis.UniversalClient {
 
 // Close closes the connections to Redis.
 func (s *Store) Close() error {
+	s.layout.close()
 	return s.rdb.Close()
 }
 

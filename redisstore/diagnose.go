@@ -86,7 +86,7 @@ func (s *Store) describe(ctx context.Context, rdb redis.UniversalClient) (Server
 }
 
 func addressOf(rdb redis.UniversalClient) string {
-	if client, ok := rdb.(*redis.Client); ok {
+	if client, ok := rdb.(interface{ Options() *redis.Options }); ok {
 		return client.Options().Addr
 	}
 	return "Redis"
