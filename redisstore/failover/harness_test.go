@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -361,3 +362,26 @@ func caughtUp(t testing.TB, primary *redistest.Server, uid string) {
 func userKey(uid string) string { return "user:{" + uid + "}" }
 
 func sessionKey(s session) string { return "session:{" + s.uid + "}:" + s.sid }
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func splitAddr(t testing.TB, addr string) (host, port string) {
+	t.Helper()
+	host, port, err := net.SplitHostPort(addr)
+	must(t, err)
+	return host, port
+}
+
+// atOnce runs n calls at the same time and waits for them.
+func atOnce(n int, call func(i int)) {
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { call(i) })
+	}
+	all.Wait()
+}
