@@ -15,6 +15,7 @@ func newKeysCommand(a *app) *cobra.Command {
 	return newGroup("keys", "Manage the keys that sign tokens",
 		newKeysCreateCommand(a),
 		newKeysListCommand(a),
+		newKeysRetireCommand(a),
 	)
 }
 
