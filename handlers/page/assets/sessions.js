@@ -198,7 +198,7 @@ function gone(element, session) {
   element.remove();
   count -= 1;
   showCount();
-  (neighbour?.querySelector('.end, .rename') ?? heading).focus();
+  (neighbour?.querySelector('.end') ?? neighbour?.querySelector('.rename') ?? heading).focus();
   notify(quoted(session.name), ' has ended.');
   load();
 }

@@ -49,8 +49,9 @@ export function fromNow(value) {
   if (Math.abs(distance) > 30 * units[0][1]) {
     return inFull(value);
   }
-  const [unit, length] = units.find(([, length]) => Math.abs(distance) >= length) ?? units.at(-1);
-  return timeElement(date, relative.format(Math.trunc(distance / length), unit), exact.format(date));
+  // A day that began a moment ago is still a day.
+  const [unit, length] = units.find(([, length]) => Math.abs(distance) >= 0.98 * length) ?? units.at(-1);
+  return timeElement(date, relative.format(Math.round(distance / length), unit), exact.format(date));
 }
 
 /** Whether a date lies less than two minutes back: the API notes uses once a minute. */
@@ -72,6 +73,8 @@ export function explain(failure) {
   switch (failure.status) {
     case 0:
       return 'The server can’t be reached. Please check your connection and try again.';
+    case 400:
+      return 'The server doesn’t accept that. Please enter something else.';
     case 403:
       return 'You’re not allowed to do that.';
     case 429:
