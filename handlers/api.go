@@ -50,9 +50,9 @@ type Passwords interface {
 	Waiting() int
 }
 
-// Issuer signs tokens.
+// Issuer tells which key signs tokens at the moment.
 type Issuer interface {
-	Issue(claims tokens.Claims) (string, error)
+	Signer() tokens.Signer
 }
 
 // Verifier tells whose a token is by its signature alone; every error means

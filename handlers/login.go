@@ -155,6 +155,10 @@ func (a *API) strengthen(ctx context.Context, user redisstore.User, password str
 // startSession creates a session and its token, unless the account changed since
 // its password was verified.
 func (a *API) startSession(ctx context.Context, n redisstore.NewSession) (redisstore.Session, string, error) {
+	// The session notes the key that signs its token, also if another takes over
+	// in between: keys retire counts on it.
+	signer := a.issuer.Signer()
+	n.KeyID = signer.KeyID()
 	session, outcome, err := a.store.CreateSession(ctx, n)
 	if err != nil {
 		return redisstore.Session{}, "", err
@@ -167,7 +171,7 @@ func (a *API) startSession(ctx context.Context, n redisstore.NewSession) (rediss
 	case redisstore.PasswordChanged:
 		return redisstore.Session{}, "", errInvalidPassword
 	}
-	token, err := a.issuer.Issue(tokens.Claims{
+	token, err := signer.Issue(tokens.Claims{
 		UserID: n.UserID, SessionID: session.ID, IssuedAt: session.CreatedAt, ExpiresAt: session.ExpiresAt,
 	})
 	return session, token, err
