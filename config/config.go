@@ -33,6 +33,7 @@ const (
 type Config struct {
 	HTTP      HTTP
 	Admin     Admin
+	Verify    Verify
 	Redis     Redis
 	Tokens    Tokens
 	Sessions  Sessions
@@ -68,6 +69,21 @@ type Admin struct {
 	// Address is host:port and must never be reachable by the public.
 	Address string
 }
+
+// Verify configures the listener for gateways.
+type Verify struct {
+	// Address is host:port, "" for none. It must never be reachable by the
+	// public: it has no limits.
+	Address string
+	// Secret admits callers of /introspect; "" admits nobody.
+	Secret string `json:"-"`
+}
+
+// String tells the address alone, so that a Config may be printed whole.
+func (v Verify) String() string { return v.Address }
+
+// GoString is [Verify.String]: %#v must not print the secret either.
+func (v Verify) GoString() string { return v.String() }
 
 // Redis configures the connection to Redis.
 type Redis struct {

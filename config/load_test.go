@@ -156,7 +156,7 @@ func TestLoadOtherFormats(t *testing.T) {
 var samples = map[string]string{
 	"http.address": "127.0.0.1:1", "http.base_path": "/v2/x", "http.trusted_proxies": "10.0.0.0/8, ::1",
 	"http.cors_origins": "https://a.example,https://b.example:8443", "http.drain_delay": "1s", "http.shutdown_timeout": "1s",
-	"admin.address": "127.0.0.1:2", "redis.mode": "cluster", "redis.addresses": "a:1", "redis.master_name": "m",
+	"admin.address": "127.0.0.1:2", "verify.address": "127.0.0.1:3", "verify.secret": " s ", "redis.mode": "cluster", "redis.addresses": "a:1", "redis.master_name": "m",
 	"redis.username": "u", "redis.password": " p ", "redis.db": "7", "redis.tls": "true", "redis.timeout": "900ms", "redis.wait_replicas": "2",
 	"tokens.key_directory": "k", "tokens.issuer": "i", "tokens.legacy_key_id": "l", "tokens.activation_delay": "0s", "sessions.ttl": "1s",
 	"sessions.remember_me_ttl": "876000h", "sessions.max_per_user": "10000", "limits.login.requests": "1",
@@ -180,6 +180,9 @@ func TestEverySettingByFileAndVariable(t *testing.T) {
 			var others []string // What the rules ask for beside it.
 			if s.Key == "redis.username" {
 				others = append(others, "SESSIOND_REDIS_PASSWORD=p")
+			}
+			if s.Key == "verify.secret" {
+				others = append(others, "SESSIOND_VERIFY_ADDRESS=:1")
 			}
 			base, err := config.Load("", others)
 			if err != nil {

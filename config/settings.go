@@ -56,6 +56,11 @@ var settings = []definition{
 	define("admin.address", "127.0.0.1:9090", listenAddress, func(c *Config) *string { return &c.Admin.Address },
 		"where metrics and health checks are served; never make it public"),
 
+	define("verify.address", "", listenAddress, func(c *Config) *string { return &c.Verify.Address },
+		"where gateways ask whether a token is good; off unless set, never make it public"),
+	define("verify.secret", "", secret, func(c *Config) *string { return &c.Verify.Secret },
+		"what callers of /introspect send as a bearer token; it is off unless set"),
+
 	define("redis.mode", ModeStandalone, oneOf(ModeStandalone, ModeSentinel, ModeCluster), func(c *Config) *string { return &c.Redis.Mode },
 		"how Redis is deployed"),
 	define("redis.addresses", "127.0.0.1:6379", nonEmpty(listOf(serverAddress)), func(c *Config) *[]string { return &c.Redis.Addresses },

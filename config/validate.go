@@ -177,4 +177,26 @@ var rules = []struct {
 		},
 		"is the same as http.address; want another, since the public must not reach it",
 	},
+	{
+		"verify.address",
+		"http.address",
+		func(c Config) bool {
+			return c.Verify.Address != "" && c.Verify.Address == c.HTTP.Address && !strings.HasSuffix(c.Verify.Address, ":0")
+		},
+		"is the same as http.address; want another, since the public must not reach it",
+	},
+	{
+		"verify.address",
+		"admin.address",
+		func(c Config) bool {
+			return c.Verify.Address != "" && c.Verify.Address == c.Admin.Address && !strings.HasSuffix(c.Verify.Address, ":0")
+		},
+		"is the same as admin.address; want another",
+	},
+	{
+		"verify.secret",
+		"verify.address",
+		func(c Config) bool { return c.Verify.Secret != "" && c.Verify.Address == "" },
+		"has no effect without verify.address; want both or neither",
+	},
 }

@@ -22,7 +22,7 @@ import (
 // every error means that the store could not answer.
 type Store interface {
 	Authenticate(ctx context.Context, uid, sid, address string) (redisstore.Access, error)
-	IsLive(ctx context.Context, uid, sid string) (bool, error)
+	Lookup(ctx context.Context, uid, sid string) (redisstore.Access, error)
 	ChargeAddress(ctx context.Context, address string) (redisstore.Quota, error)
 	AllowLogin(ctx context.Context, address string) (redisstore.Quota, error)
 	AllowScopedSession(ctx context.Context, uid string) (redisstore.Quota, error)

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -18,22 +19,38 @@ type caller struct {
 	banned  bool
 }
 
+// newCaller is the bearer of a token whose session is live.
+func newCaller(ctx context.Context, claims tokens.Claims, access redisstore.Access) *caller {
+	infoOf(ctx).userID = claims.UserID
+	return &caller{
+		userID:  claims.UserID,
+		session: access.Session,
+		staff:   access.Staff,
+		banned:  access.Banned,
+	}
+}
+
 // claims reads the request's token as far as its signature goes. The flag tells
 // whether there is a token that some key of ours signed and that has not
 // expired; only the store knows whether it still admits anybody.
 func (a *API) claims(r *http.Request) (tokens.Claims, bool) {
+	claims, err := a.verifier.Verify(bearer(r))
+	return claims, err == nil
+}
+
+// bearer is the token that a request bears, with or without its scheme, or
+// nothing.
+func bearer(r *http.Request) string {
 	lines := r.Header.Values("Authorization")
 	// Of two tokens nobody can tell which one a proxy in front has looked at.
 	if len(lines) != 1 {
-		return tokens.Claims{}, false
+		return ""
 	}
-	token := lines[0]
 	// The scheme's case does not count (RFC 9110, section 11.1).
-	if scheme, rest, found := strings.Cut(token, " "); found && strings.EqualFold(scheme, "Bearer") {
-		token = strings.TrimLeft(rest, " ")
+	if scheme, rest, found := strings.Cut(lines[0], " "); found && strings.EqualFold(scheme, "Bearer") {
+		return strings.TrimLeft(rest, " ")
 	}
-	claims, err := a.verifier.Verify(token)
-	return claims, err == nil
+	return lines[0]
 }
 
 // userHandler is a handler of requests that may bear a live session; its caller

@@ -36,6 +36,7 @@ var (
 	errUnknownUser             = &apiError{status: http.StatusNotFound, code: "INVALID_USER_ERROR", message: "Invalid User"}
 	errUnknownSession          = &apiError{status: http.StatusNotFound, code: "INVALID_SESSION_ERROR", message: "Invalid Session"}
 	errInvalidEndpoint         = &apiError{status: http.StatusNotFound, code: "INVALID_ENDPOINT_ERROR", message: "Invalid Endpoint"}
+	errUnavailable             = &apiError{status: http.StatusServiceUnavailable, code: "INTERNAL_SERVER_ERROR", message: "Internal Server Error"}
 	errInternal                = &apiError{status: http.StatusInternalServerError, code: "INTERNAL_SERVER_ERROR", message: "Internal Server Error"}
 )
 

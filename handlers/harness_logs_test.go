@@ -49,7 +49,7 @@ func (s *service) checkRequestLine(entry map[string]any) {
 	routes := []any{
 		"unknown", base, base + "/", base + "/login", base + "/users/{uid}/sessions",
 		base + "/users/{uid}/sessions/all", base + "/users/{uid}/sessions/{sid}",
-		base + "/users/{uid}/sessions/{sid}/name",
+		base + "/users/{uid}/sessions/{sid}/name", "/verify", "/introspect",
 		base + "/.well-known/jwks.json",
 	}
 	if !slices.Contains(routes, entry["route"]) {

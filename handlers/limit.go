@@ -40,13 +40,7 @@ func (a *API) identify(r *http.Request) (*caller, redisstore.Quota, error) {
 	if err != nil || !access.Live {
 		return nil, access.Quota, err
 	}
-	infoOf(ctx).userID = claims.UserID
-	return &caller{
-		userID:  claims.UserID,
-		session: access.Session,
-		staff:   access.Staff,
-		banned:  access.Banned,
-	}, access.Quota, nil
+	return newCaller(ctx, claims, access), access.Quota, nil
 }
 
 // limitLogin charges a login to its address.

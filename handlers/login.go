@@ -63,11 +63,11 @@ func (a *API) refuseLiveSession(r *http.Request) error {
 	if !signed {
 		return nil
 	}
-	live, err := a.store.IsLive(r.Context(), claims.UserID, claims.SessionID)
+	access, err := a.store.Lookup(r.Context(), claims.UserID, claims.SessionID)
 	if err != nil {
 		return err
 	}
-	if live {
+	if access.Live {
 		return errInvalidSession
 	}
 	return nil

@@ -60,16 +60,15 @@ func (s *Store) Authenticate(ctx context.Context, uid, sid, address string) (Acc
 	return access, err
 }
 
-// IsLive tells whether a token's session and account exist, and charges nobody.
-func (s *Store) IsLive(ctx context.Context, uid, sid string) (bool, error) {
+// Lookup is Authenticate without a charge: Quota is empty.
+func (s *Store) Lookup(ctx context.Context, uid, sid string) (Access, error) {
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()
 	lookup := newSessionLookup(ctx, uid, sid)
 	if err := s.checks.do(ctx, lookup.session, lookup.user); err != nil {
-		return false, fmt.Errorf("look up a session: %w", err)
+		return Access{}, fmt.Errorf("look up a session: %w", err)
 	}
-	access, err := lookup.access()
-	return access.Live, err
+	return lookup.access()
 }
 
 // sessionLookup is the two commands that read a session and its account; the

@@ -37,16 +37,16 @@ func testAccess(f *fixture) {
 	if !access.Live || !access.Staff || access.Banned || access.Session.Name != "a name" || !access.Session.ExpiresAt.Equal(session.ExpiresAt) {
 		f.Errorf("%+v", access)
 	}
-	if live, err := f.store.IsLive(f.Context(), user.ID, session.ID); !live || err != nil {
-		f.Errorf("IsLive = %v, %v", live, err)
+	if access, err := f.store.Lookup(f.Context(), user.ID, session.ID); !access.Live || err != nil {
+		f.Errorf("Lookup = %v, %v", access.Live, err)
 	}
 	// Deleted by hand: a session whose account is gone admits nobody.
 	f.must(f.rdb.Del(f.Context(), userKey(user.ID)).Err())
 	if f.live(user.ID, session.ID) {
 		f.Error("a session without an account is live")
 	}
-	if live, err := f.store.IsLive(f.Context(), user.ID, session.ID); live || err != nil {
-		f.Errorf("IsLive = %v, %v", live, err)
+	if access, err := f.store.Lookup(f.Context(), user.ID, session.ID); access.Live || err != nil {
+		f.Errorf("Lookup = %v, %v", access.Live, err)
 	}
 }
 
@@ -261,7 +261,7 @@ func testWrongUser(f *fixture) {
 			_, err := f.store.Authenticate(f.Context(), user.ID, session.ID, "192.0.2.1")
 			return err
 		},
-		"IsLive":      func() error { _, err := f.store.IsLive(f.Context(), user.ID, session.ID); return err },
+		"Lookup":      func() error { _, err := f.store.Lookup(f.Context(), user.ID, session.ID); return err },
 		"User":        func() error { _, _, err := f.store.User(f.Context(), user.ID); return err },
 		"UserByName":  func() error { _, _, err := f.store.UserByName(f.Context(), user.Username); return err },
 		"BanUser":     func() error { _, err := f.store.BanUser(f.Context(), user.ID); return err },
@@ -283,7 +283,7 @@ func testWrongSession(f *fixture) {
 			_, err := f.store.Authenticate(f.Context(), user.ID, session.ID, "192.0.2.1")
 			return err
 		},
-		"IsLive":       func() error { _, err := f.store.IsLive(f.Context(), user.ID, session.ID); return err },
+		"Lookup":       func() error { _, err := f.store.Lookup(f.Context(), user.ID, session.ID); return err },
 		"Session":      func() error { _, _, err := f.store.Session(f.Context(), user.ID, session.ID); return err },
 		"Sessions":     func() error { _, err := f.store.Sessions(f.Context(), user.ID); return err },
 		"TouchSession": func() error { return f.store.TouchSession(f.Context(), user.ID, session.ID) },

@@ -357,8 +357,8 @@ func testPersistedSession(f *fixture) {
 	if f.live(user.ID, session.ID) {
 		f.Error("it is live")
 	}
-	if live, err := f.store.IsLive(f.Context(), user.ID, session.ID); live || err != nil {
-		f.Errorf("IsLive %v, %v", live, err)
+	if access, err := f.store.Lookup(f.Context(), user.ID, session.ID); access.Live || err != nil {
+		f.Errorf("Lookup %v, %v", access.Live, err)
 	}
 	if _, found, err := f.store.Session(f.Context(), user.ID, session.ID); found || err != nil {
 		f.Errorf("found %v, %v", found, err)

@@ -134,9 +134,9 @@ func TestSeedersTokensAreLive(t *testing.T) {
 	for user := 5; user < 8; user++ {
 		for k := range 3 {
 			c := importedClaims(now, user, k)
-			live, err := seed.store.IsLive(t.Context(), c.UserID, c.SessionID)
-			if want := k < 2; err != nil || live != want {
-				t.Errorf("session %d of user %d: live %v, %v; want %v", k, user, live, err, want)
+			access, err := seed.store.Lookup(t.Context(), c.UserID, c.SessionID)
+			if want := k < 2; err != nil || access.Live != want {
+				t.Errorf("session %d of user %d: live %v, %v; want %v", k, user, access.Live, err, want)
 			}
 		}
 	}

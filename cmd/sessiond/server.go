@@ -31,7 +31,7 @@ const (
 )
 
 // server is one running sessiond: the API on one listener, what operators ask
-// for on the other.
+// for on another and, where that is wanted, what gateways ask for on a third.
 type server struct {
 	config   config.Config
 	log      *slog.Logger
@@ -39,10 +39,11 @@ type server struct {
 	api      *handlers.API
 	public   *http.Server
 	admin    *http.Server
+	verify   *http.Server     // nil where verify.address is not set
 	rotation *tokens.Rotation // nil where the keys are in no directory
 	stopping atomic.Bool
 
-	publicListener, adminListener net.Listener
+	publicListener, adminListener, verifyListener net.Listener
 }
 
 var errStopping = errors.New("shutting down")
@@ -75,13 +76,7 @@ func newServer(ctx context.Context, c config.Config, keyring *tokens.Keyring, lo
 			Interval:  rereadInterval(c.Tokens.ActivationDelay),
 		}
 	}
-	s.publicListener, err = listen(ctx, "http.address", c.HTTP.Address)
-	if err != nil {
-		return nil, err
-	}
-	s.adminListener, err = listen(ctx, "admin.address", c.Admin.Address)
-	if err != nil {
-		_ = s.publicListener.Close()
+	if err := s.listen(ctx); err != nil {
 		return nil, err
 	}
 
@@ -95,6 +90,9 @@ func newServer(ctx context.Context, c config.Config, keyring *tokens.Keyring, lo
 		RememberMeTTL:  c.Sessions.RememberMeTTL,
 	})
 	s.public = newHTTPServer(s.api, log)
+	if s.verifyListener != nil {
+		s.verify = newHTTPServer(s.api.Gateway(c.Verify.Secret), log)
+	}
 	metrics := handlers.NewRegistry(buildVersion(), s.ready, s.api, s.store)
 	s.admin = newHTTPServer(handlers.NewAdmin(s.ready, metrics, log), log)
 	return s, nil
@@ -104,6 +102,32 @@ func newServer(ctx context.Context, c config.Config, keyring *tokens.Keyring, lo
 // new one has to be found well before it signs somewhere else.
 func rereadInterval(activationDelay time.Duration) time.Duration {
 	return min(max(activationDelay/10, time.Second), 30*time.Second)
+}
+
+// listen takes all addresses or none.
+func (s *server) listen(ctx context.Context) error {
+	wanted := []struct {
+		setting, address string
+		listener         *net.Listener
+	}{
+		{"http.address", s.config.HTTP.Address, &s.publicListener},
+		{"admin.address", s.config.Admin.Address, &s.adminListener},
+		{"verify.address", s.config.Verify.Address, &s.verifyListener},
+	}
+	for i, w := range wanted {
+		if w.address == "" {
+			continue
+		}
+		listener, err := listen(ctx, w.setting, w.address)
+		if err != nil {
+			for _, taken := range wanted[:i] {
+				_ = (*taken.listener).Close()
+			}
+			return err
+		}
+		*w.listener = listener
+	}
+	return nil
 }
 
 func listen(ctx context.Context, setting, address string) (net.Listener, error) {
@@ -151,13 +175,18 @@ func (s *server) run(ctx context.Context) error {
 		go s.rotation.Run(background)
 	}
 
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	go func() { failed <- s.public.Serve(s.publicListener) }()
 	go func() { failed <- s.admin.Serve(s.adminListener) }()
-	s.log.Info("listening",
+	addresses := []any{
 		slog.String("address", s.publicListener.Addr().String()),
 		slog.String("admin", s.adminListener.Addr().String()),
-		slog.String("version", buildVersion()))
+	}
+	if s.verify != nil {
+		go func() { failed <- s.verify.Serve(s.verifyListener) }()
+		addresses = append(addresses, slog.String("verify", s.verifyListener.Addr().String()))
+	}
+	s.log.Info("listening", append(addresses, slog.String("version", buildVersion()))...)
 
 	select {
 	case err := <-failed:
@@ -198,15 +227,24 @@ func (s *server) close(signals <-chan os.Signal) error {
 		}
 	}()
 
-	err := s.public.Shutdown(ctx)
-	if err != nil {
-		// The connections that are left are cut, and their requests with them.
-		err = errors.Join(fmt.Errorf("requests were still under way: %w", err), s.public.Close())
+	err := shutdown(ctx, s.public)
+	if s.verify != nil {
+		// After the public one, whose upstreams may be asking it.
+		err = errors.Join(err, shutdown(ctx, s.verify))
 	}
 	s.api.Close()
 	err = errors.Join(err, s.admin.Close(), s.store.Close())
 	s.log.Info("stopped")
 	return err
+}
+
+func shutdown(ctx context.Context, server *http.Server) error {
+	err := server.Shutdown(ctx)
+	if err == nil {
+		return nil
+	}
+	// The connections that are left are cut, and their requests with them.
+	return errors.Join(fmt.Errorf("requests were still under way: %w", err), server.Close())
 }
 
 // greetRedis waits for Redis to answer for the first time and looks at what an
