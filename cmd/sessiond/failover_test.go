@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/sessiond/sessiond/redisstore/redistest"
 )
 
 // writes are the requests that may write, to the API at base with alice's token.
@@ -238,6 +240,9 @@ func TestNginxChangesNoRequest(t *testing.T) {
 	r := d.start("SESSIOND_HTTP_TRUSTED_PROXIES=127.0.0.1")
 	front := startNginx(t, r.address)
 	token := login(t, r.url(""), "alice")
+	redistest.Eventually(t, "the first use to be noted, for a minute", func() bool {
+		return send(t, request{method: "GET", url: r.url("/users/me/sessions/me"), token: token}).member("usedAt") != ""
+	})
 	signed := "Host: x\r\nAuthorization: " + token + "\r\nConnection: close\r\n"
 	wide := fmt.Sprintf(`{"username":"alice","password":"%s"}`, strings.Repeat("x", 102_400-39))
 	for name, raw := range map[string]string{
