@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,46 +20,8 @@ func newSessionsCommand(a *app) *cobra.Command {
 	)
 }
 
-func newSessionsListCommand(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:   "list USER",
-		Short: "List a user's live sessions, the newest first",
-		Long: "List a user's live sessions, the newest first, a line each with tabs between ID,\n" +
-			"name, and the times of creation, expiry and last use (to the minute; a dash before\n" +
-			"the first). USER is an ID or a name.",
-		Args: withUsage(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withUser(cmd.Context(), args[0], func(store *redisstore.Store, user redisstore.User, _ config.Config) error {
-				return a.listSessions(cmd.Context(), store, user.ID)
-			})
-		},
-	}
-}
-
-func (a *app) listSessions(ctx context.Context, store *redisstore.Store, uid string) error {
-	names, err := store.Sessions(ctx, uid)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		session, live, err := store.Session(ctx, uid, name.ID)
-		if err != nil {
-			return err
-		}
-		if !live {
-			continue // It ended since the list was made.
-		}
-		_, err = fmt.Fprintf(a.stdout, "%s\t%s\t%s\t%s\t%s\n", shown(session.ID), shown(session.Name),
-			shownTime(session.CreatedAt), shownTime(session.ExpiresAt), shownTime(session.UsedAt))
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func newSessionsEndCommand(a *app) *cobra.Command {
-	var all bool
+	var all, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "end USER {SID… | --all}",
 		Short: "End sessions of a user",
@@ -80,37 +43,39 @@ func newSessionsEndCommand(a *app) *cobra.Command {
 		}),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withUser(cmd.Context(), args[0], func(store *redisstore.Store, user redisstore.User, _ config.Config) error {
+				end := a.endSessions
 				if all {
-					return a.endAllSessions(cmd.Context(), store, user)
+					end = a.endAllSessions
 				}
-				return a.endSessions(cmd.Context(), store, user, args[1:])
+				ended, err := end(cmd.Context(), store, user, args[1:])
+				if err != nil {
+					return err
+				}
+				return a.printEnded(ended, asJSON)
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "end all of them")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the IDs ended, as JSON")
 	return cmd
 }
 
-func (a *app) endAllSessions(ctx context.Context, store *redisstore.Store, user redisstore.User) error {
+func (a *app) endAllSessions(ctx context.Context, store *redisstore.Store, user redisstore.User, _ []string) ([]string, error) {
 	if err := a.confirmed("End all sessions of %s (%s)?", shown(user.Username), user.ID); err != nil {
-		return err
+		return nil, err
 	}
-	ended, err := store.EndAllSessions(ctx, user.ID, "")
-	if err != nil {
-		return err
-	}
-	return a.printEnded(len(ended))
+	return store.EndAllSessions(ctx, user.ID, "")
 }
 
-func (a *app) endSessions(ctx context.Context, store *redisstore.Store, user redisstore.User, sids []string) error {
+func (a *app) endSessions(ctx context.Context, store *redisstore.Store, user redisstore.User, sids []string) ([]string, error) {
 	slices.Sort(sids)
 	sids = slices.Compact(sids)
 	if err := a.confirmed("End %s of %s (%s)?", counted(len(sids), "session"), shown(user.Username), user.ID); err != nil {
-		return err
+		return nil, err
 	}
 	ended, err := store.EndSessions(ctx, user.ID, sids)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var unknown error
 	for _, sid := range sids {
@@ -119,13 +84,16 @@ func (a *app) endSessions(ctx context.Context, store *redisstore.Store, user red
 		}
 	}
 	if len(ended) == 0 {
-		return unknown
+		return nil, unknown
 	}
 	report(a.stderr, unknown)
-	return a.printEnded(len(ended))
+	return ended, nil
 }
 
-func (a *app) printEnded(n int) error {
-	_, err := fmt.Fprintf(a.stdout, "%s ended\n", counted(n, "session"))
+func (a *app) printEnded(sids []string, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(a.stdout).Encode(map[string][]string{"ended": append([]string{}, sids...)})
+	}
+	_, err := fmt.Fprintf(a.stdout, "%s ended\n", counted(len(sids), "session"))
 	return err
 }

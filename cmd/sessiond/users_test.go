@@ -377,7 +377,7 @@ func TestSessions(t *testing.T) {
 		t.Fatal(err)
 	}
 	line := func(s redisstore.Session, used string) string {
-		return strings.Join([]string{s.ID, s.Name, s.CreatedAt.UTC().Format(time.RFC3339), s.ExpiresAt.UTC().Format(time.RFC3339), used}, "\t") + "\n"
+		return strings.Join([]string{s.ID, s.Name, s.CreatedAt.UTC().Format(time.RFC3339), s.ExpiresAt.UTC().Format(time.RFC3339), used, "-"}, "\t") + "\n"
 	}
 	touched, _, err := sh.store.Session(t.Context(), id, b.ID)
 	if err != nil {
