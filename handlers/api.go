@@ -9,11 +9,13 @@ package handlers
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"time"
 
+	"github.com/sessiond/sessiond/handlers/openapi"
 	"github.com/sessiond/sessiond/redisstore"
 	"github.com/sessiond/sessiond/tokens"
 )
@@ -67,7 +69,7 @@ type Verifier interface {
 type Options struct {
 	// BasePath is where the API begins: empty, or "/api", say.
 	BasePath string
-	// Version is what the base path itself tells.
+	// Version is what the base path itself and the OpenAPI document tell.
 	Version string
 	// TrustedProxies may say in X-Forwarded-For whom they speak for.
 	TrustedProxies []netip.Prefix
@@ -89,6 +91,8 @@ type API struct {
 	clients   clientIPs
 	touches   *toucher
 	metrics   *metrics
+	document  json.RawMessage
+	docsPage  *openapi.Docs
 	log       *slog.Logger
 }
 
@@ -103,6 +107,8 @@ func New(store Store, passwords Passwords, issuer Issuer, verifier Verifier, log
 		clients:   clientIPs{trusted: options.TrustedProxies},
 		touches:   newToucher(store, log),
 		metrics:   newMetrics(passwords, verifier),
+		document:  openapi.Document(options.BasePath, options.Version),
+		docsPage:  openapi.NewDocs(),
 		log:       log,
 	}
 	a.Handler = a.wrap(a.routes())

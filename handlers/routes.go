@@ -29,6 +29,9 @@ func (a *API) routes() http.Handler {
 	route("GET", "", a.limited(a.hello))
 	route("GET", "/", a.limited(a.hello))
 	route("GET", "/.well-known/jwks.json", a.limited(a.jwks))
+	route("GET", "/openapi.json", a.limited(a.openAPI))
+	route("GET", "/docs", a.limited(a.docs))
+	route("GET", "/docs/{file}", a.limited(a.docs))
 
 	route("GET", "/users/{uid}/sessions", a.signedIn(a.listSessions))
 	route("POST", "/users/{uid}/sessions", a.signedIn(a.createScopedSession))
