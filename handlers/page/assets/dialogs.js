@@ -1,6 +1,6 @@
 // The two dialogs: one asks for a name, one asks whether that was meant.
 
-import { byId, explain } from './words.js';
+import { byId, explain, notify } from './words.js';
 
 /** Whether one of them is open. */
 export const isOpen = () => document.querySelector('dialog[open]') !== null;
@@ -54,6 +54,8 @@ function prepared(dialog) {
   return (newTask) => {
     task = { isValid: () => true, opener: document.activeElement.id, ...newTask };
     error.textContent = '';
+    // It tells of the last thing done.
+    notify();
     dialog.showModal();
   };
 }

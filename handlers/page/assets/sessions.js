@@ -14,15 +14,22 @@ let offset = 0;
 let count = 0;
 // Counts the loads: of several under way, the last one is shown.
 let loads = 0;
+// Counts the times that the list was shown: answers to an earlier login's
+// requests are no concern of this one's.
+let visits = 0;
 let loggingOut = false;
 let stopCounting = () => {};
 let leave;
 
 /** Runs a call; a session that has ended, or a ban, ends it all. */
 async function guarded(call) {
+  const visit = visits;
   try {
     return await call;
   } catch (failure) {
+    if (visit !== visits || section.hidden) {
+      throw failure;
+    }
     if (failure.status === 401) {
       leave(api.tokenExpired()
         ? 'Your session has expired. Please log in again.'
@@ -107,12 +114,21 @@ function showCount() {
 }
 
 function row(session) {
-  const fragment = byId('session-template').content.cloneNode(true);
-  const find = (selector) => fragment.querySelector(selector);
-  const element = find('li');
+  const element = byId('session-template').content.firstElementChild.cloneNode(true);
+  const find = (selector) => element.querySelector(selector);
   element.id = `session-${session.id}`;
   element.classList.toggle('current', session.current);
-  fill(element, session);
+  find('use').setAttribute('href', iconOf(session.userAgent));
+  find('.name').textContent = session.name;
+  find('.this-one').hidden = !session.current;
+  find('.scoped').hidden = session.permissionFlags === null;
+  find('.badges').hidden = find('.this-one').hidden && find('.scoped').hidden;
+  find('.seen').replaceChildren(...lastUse(session));
+  find('.ip').textContent = session.ip ?? 'Unknown';
+  find('.created').replaceChildren(inFull(session.createdAt));
+  find('.expires').replaceChildren(fromNow(session.exp * 1000));
+  find('.agent').textContent = session.userAgent ?? '';
+  find('.agent-row').hidden = !session.userAgent;
 
   // A button is called what is on it and the session's name.
   find('.name').id = `name-${session.id}`;
@@ -121,35 +137,21 @@ function row(session) {
     button.id = `${action}-${session.id}`;
     button.setAttribute('aria-labelledby', `${button.id} name-${session.id}`);
   }
-  find('.rename').addEventListener('click', () => rename(element, session));
+  find('.rename').addEventListener('click', () => rename(session));
   if (session.current) {
     // Ending this one is logging out, which has a button of its own.
     find('.end').remove();
   } else {
-    find('.end').addEventListener('click', () => end(element, session));
+    find('.end').addEventListener('click', () => end(session));
   }
   return element;
 }
 
-function fill(element, session) {
-  const find = (selector) => element.querySelector(selector);
-  find('use').setAttribute('href', iconOf(session.userAgent));
-  find('.name').textContent = session.name;
-  find('.this-one').hidden = !session.current;
-  find('.scoped').hidden = session.permissionFlags === null;
-  find('.badges').hidden = find('.this-one').hidden && find('.scoped').hidden;
+function lastUse(session) {
   if (session.current || (session.usedAt && isJustNow(session.usedAt))) {
-    find('.seen').replaceChildren('Active now');
-  } else if (session.usedAt) {
-    find('.seen').replaceChildren('Last used ', fromNow(session.usedAt));
-  } else {
-    find('.seen').replaceChildren('Not used since it began');
+    return ['Active now'];
   }
-  find('.ip').textContent = session.ip || 'Unknown';
-  find('.created').replaceChildren(inFull(session.createdAt));
-  find('.expires').replaceChildren(fromNow(session.exp * 1000));
-  find('.agent').textContent = session.userAgent ?? '';
-  find('.agent-row').hidden = !session.userAgent;
+  return session.usedAt ? ['Last used ', fromNow(session.usedAt)] : ['Not used since it began'];
 }
 
 // unlessGone makes a call about one session and returns what it does, or null
@@ -165,40 +167,44 @@ async function unlessGone(call) {
   }
 }
 
-function rename(element, session) {
+function rename(session) {
   dialogs.askName({
     name: session.name,
     save: (name) => unlessGone(api.renameSession(session.id, name)),
     whenDone: (renamed) => {
       if (!renamed) {
-        gone(element, session);
+        gone(session);
         return;
       }
+      byId(`session-${session.id}`)?.replaceWith(row(renamed));
+      byId(`rename-${session.id}`)?.focus();
       // The API may have cut or cleaned the name.
-      session.name = renamed.name;
-      fill(element, session);
-      notify('Renamed to ', quoted(session.name), '.');
+      notify('Renamed to ', quoted(renamed.name), '.');
     },
   });
 }
 
-function end(element, session) {
+function end(session) {
   dialogs.confirm({
     title: 'End this session?',
     text: [quoted(session.name), ' is logged out at once, and has to log in again.'],
     button: 'End session',
     act: () => unlessGone(api.endSession(session.id)),
-    whenDone: () => gone(element, session),
+    whenDone: () => gone(session),
   });
 }
 
 /** Takes an ended session off the list and loads what moves up. */
-function gone(element, session) {
-  const neighbour = element.nextElementSibling ?? element.previousElementSibling;
-  element.remove();
-  count -= 1;
-  showCount();
-  (neighbour?.querySelector('.end') ?? neighbour?.querySelector('.rename') ?? heading).focus();
+function gone(session) {
+  // The list may have been loaded anew while the dialog was open.
+  const element = byId(`session-${session.id}`);
+  if (element) {
+    const neighbour = element.nextElementSibling ?? element.previousElementSibling;
+    element.remove();
+    count -= 1;
+    showCount();
+    (neighbour?.querySelector('.end') ?? neighbour?.querySelector('.rename') ?? heading).focus();
+  }
   notify(quoted(session.name), ' has ended.');
   load();
 }
@@ -207,7 +213,7 @@ function endOthers() {
   dialogs.confirm({
     title: 'End all other sessions?',
     text: [`${counted(count - 1, 'other session is', 'other sessions are')} logged out at once. This one goes on.`],
-    button: 'End all others',
+    button: 'End others',
     act: () => guarded(api.endOtherSessions()),
     whenDone: (ended) => {
       offset = 0;
@@ -245,7 +251,7 @@ async function turnTo(newOffset) {
   if (await load()) {
     heading.focus();
     window.scrollTo(0, 0);
-  } else {
+  } else if (offset === newOffset) {
     offset = before;
   }
 }
@@ -273,6 +279,7 @@ export function prepare(whenOut) {
 
 /** Shows the list. */
 export function show() {
+  visits++;
   offset = 0;
   section.hidden = false;
   logOut.hidden = false;

@@ -61,7 +61,7 @@ func TestKeyboard(t *testing.T) {
 
 	b.tabTo("button End all other sessions")
 	b.key(kb.Enter)
-	b.tabTo("button End all others")
+	b.tabTo("button End others")
 	b.key(kb.Enter)
 	b.shows("1 other session has ended.")
 	b.tabTo("button Log out")

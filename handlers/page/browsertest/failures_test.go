@@ -1,6 +1,7 @@
 package browsertest
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -139,6 +140,26 @@ func TestListLoads(t *testing.T) {
 	b.showsNot("Loading your sessions…")
 }
 
+// TestLateAnswer logs out while the list is on its way: what comes of it is no
+// news any more, to the next login either.
+func TestLateAnswer(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := open(t, s)
+	b.logIn()
+	release := s.hold(http.MethodGet, "/users/me/sessions")
+	b.must(b.reload())
+	b.shows("Loading your sessions…")
+	b.click("button", "Log out")
+	b.shows("You’re logged out.")
+	answered := fmt.Sprintf(`performance.getEntriesByType('resource').filter((e) => e.name.includes('full=true') && e.responseStatus === %d).length`, http.StatusUnauthorized)
+	release()
+	b.eventually("the list is answered", func() bool { return evaluate[int](b, answered) == 1 })
+	b.shows("You’re logged out.")
+	b.find("button", "Log in")
+	b.logIn()
+}
+
 func TestListServerError(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -191,7 +212,7 @@ func TestActionsFail(t *testing.T) {
 
 	s.fail(http.MethodDelete, "/users/me/sessions", http.StatusInternalServerError, "INTERNAL_SERVER_ERROR")
 	b.click("button", "End all other sessions")
-	b.click("button", "End all others")
+	b.click("button", "End others")
 	b.shows(wrong)
 	b.click("button", "Cancel")
 	b.showsNot(wrong)

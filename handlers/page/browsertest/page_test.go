@@ -151,7 +151,7 @@ func TestEndAllOthers(t *testing.T) {
 	b.logIn()
 	b.click("button", "End all other sessions")
 	b.shows("2 other sessions are logged out at once.")
-	b.click("button", "End all others")
+	b.click("button", "End others")
 	b.shows("2 other sessions have ended.")
 	b.shows("You’re logged in nowhere else.")
 	b.focuses("heading Where you’re logged in")
@@ -211,7 +211,7 @@ func TestPages(t *testing.T) {
 	b.click("button", "Older")
 	b.shows("51–62 of 62")
 	b.click("button", "End all other sessions")
-	b.click("button", "End all others")
+	b.click("button", "End others")
 	b.shows("61 other sessions have ended.")
 	b.shows("1 session\n")
 }
