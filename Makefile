@@ -23,11 +23,13 @@ test: test-tools ## Run all tests on real Redis servers with the race detector
 	CGO_ENABLED=1 go test -race -count=1 -timeout 10m ./...
 	cd deploy/kubernetes/manifests_test && go test -count=1 ./...
 	cd handlers/jwkstest && CGO_ENABLED=1 go test -race -count=1 ./...
+	cd handlers/page/browsertest && go test -count=1 -timeout 10m ./...
 
 # The race detector needs cgo, hence a C compiler.
 .PHONY: test-tools
 test-tools: ## Install what the tests need, where it is missing
-	@scripts/need redis-server redis-cli gcc promtool nginx wrk curl
+	@scripts/need redis-server redis-cli gcc promtool nginx wrk curl chromium npm
+	@cd handlers/page/browsertest && npm ci --silent
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (20s)
