@@ -14,4 +14,7 @@
 // so no two readings of one token can disagree. Nothing in a token chooses how
 // it is verified: the algorithm is fixed, and a "kid" selects among the keys
 // that are already loaded.
+//
+// Keys come and go while both are in use: a [Rotation] follows the directory
+// that holds them. A new key verifies at once and signs later.
 package tokens

@@ -138,8 +138,8 @@ func parseBlock(block *pem.Block) (Key, error) {
 // need be, and returns its kid. The file has mode 0600 and appears whole or not
 // at all. Two calls in the same millisecond get two kids.
 //
-// A process signs with the new key once it has loaded it, and processes that
-// have not loaded it yet refuse what it signs.
+// Processes that have not loaded the key refuse what it signs, hence the
+// activation delay, which counts from now.
 func CreateKey(dir string, now time.Time) (kid string, err error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

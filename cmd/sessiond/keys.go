@@ -25,7 +25,9 @@ func newKeysCreateCommand(a *app) *cobra.Command {
 		Use:   "create",
 		Short: "Make a new signing key and print its ID",
 		Long: "Make a new signing key in the directory of the setting tokens.key_directory,\n" +
-			"which is made, too, if it is missing. The key's ID alone goes to standard output.",
+			"which is made, too, if it is missing. The key's ID alone goes to standard output.\n" +
+			"Replicas that run find the key by themselves. It signs once it is as old as\n" +
+			"tokens.activation_delay; until then it has to be in every replica's directory.",
 		Args: withUsage(cobra.NoArgs),
 		RunE: func(_ *cobra.Command, _ []string) error {
 			cfg, err := a.loadConfig()
