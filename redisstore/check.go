@@ -81,13 +81,21 @@ type sessionLookup struct {
 func newSessionLookup(ctx context.Context, uid, sid string) sessionLookup {
 	return sessionLookup{
 		sid:     sid,
-		session: newHMGet(ctx, sessionKey(uid, sid), sessionFields...),
-		user:    newHMGet(ctx, userKey(uid), "staff", "bannedAt"),
+		session: newHMGet(ctx, sessionKey(uid, sid), sessionArgs),
+		user:    newHMGet(ctx, userKey(uid), accessArgs),
 	}
 }
 
-func newHMGet(ctx context.Context, key string, fields ...string) *redis.SliceCmd {
-	return redis.NewSliceCmd(ctx, appendArgs([]any{"hmget", key}, fields)...)
+// The fields as arguments of a command, made once: each would otherwise be
+// allocated anew for every request.
+var (
+	sessionArgs = appendArgs(nil, sessionFields)
+	accessArgs  = appendArgs(nil, []string{"staff", "bannedAt"})
+)
+
+func newHMGet(ctx context.Context, key string, fields []any) *redis.SliceCmd {
+	args := make([]any, 0, 2+len(fields))
+	return redis.NewSliceCmd(ctx, append(append(args, "hmget", key), fields...)...)
 }
 
 // access reads both replies, each with its own error: a session that could not
