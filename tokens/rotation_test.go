@@ -3,6 +3,7 @@ package tokens_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -77,11 +78,17 @@ func keyDirectory(t *testing.T) string {
 	return dir
 }
 
-// putKey puts a key into its place whole.
 func putKey(t *testing.T, dir, kid string) {
 	t.Helper()
+	putFile(t, dir, kid, 0o600, pkcs8(t, testKey(t, kid)))
+}
+
+// putFile puts a key file into its place whole, so that no look at the directory
+// finds half of it.
+func putFile(t *testing.T, dir, kid string, mode fs.FileMode, data []byte) {
+	t.Helper()
 	half := filepath.Join(dir, ".half-a-key")
-	writeFile(t, half, 0o600, pkcs8(t, testKey(t, kid)))
+	writeFile(t, half, mode, data)
 	if err := os.Rename(half, filepath.Join(dir, kid+".pem")); err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +210,7 @@ func TestRotationKeepsKeysThatWork(t *testing.T) {
 		}, "no key in PEM"},
 		{"a key for all to read", func(t *testing.T, dir string) {
 			t.Helper()
-			writeFile(t, filepath.Join(dir, newestKID+".pem"), 0o644, whole)
+			putFile(t, dir, newestKID, 0o644, whole)
 		}, "mode 0644"},
 		{"no legacy key", func(t *testing.T, dir string) {
 			t.Helper()
