@@ -114,7 +114,9 @@ func (r *replica) raw(text string) answer {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return answer{status: resp.StatusCode, header: resp.Header, text: string(body)}
+	got := answer{status: resp.StatusCode, header: resp.Header, text: string(body)}
+	r.rawFitsDocument(text, got)
+	return got
 }
 
 // rawRequest is the text of a request without a body.

@@ -45,6 +45,8 @@ type replica struct {
 	url   string
 	api   *handlers.API
 	admin http.Handler
+	// contract is what its answers have to fit.
+	contract *contract
 	// stop waits for the requests under way and for what is left to do after
 	// them. The end of the test calls it too.
 	stop func()
@@ -124,14 +126,14 @@ func (s *service) replicaWith(passwords handlers.Passwords) *replica {
 		api.Close()
 	})
 	s.t.Cleanup(stop)
-	return &replica{service: s, url: server.URL, api: api, admin: admin, stop: stop}
+	return &replica{service: s, url: server.URL, api: api, admin: admin, contract: documented(), stop: stop}
 }
 
 // as is r for a subtest, which fails in its own name.
 func (r *replica) as(t *testing.T) *replica {
 	s := *r.service
 	s.t = t
-	return &replica{service: &s, url: r.url, api: r.api, admin: r.admin, stop: r.stop}
+	return &replica{service: &s, url: r.url, api: r.api, admin: r.admin, contract: r.contract, stop: r.stop}
 }
 
 // addUser makes an account with the test password.
@@ -231,7 +233,12 @@ func (r *replica) try(req request) (answer, error) {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(resp.Body)
-	return answer{status: resp.StatusCode, header: resp.Header, text: string(text)}, err
+	if err != nil {
+		return answer{}, err
+	}
+	got := answer{status: resp.StatusCode, header: resp.Header, text: string(text)}
+	r.fitsDocument(req.method, httpReq.URL.EscapedPath(), got)
+	return got, nil
 }
 
 func (r *replica) get(token, path string) answer {

@@ -1,0 +1,325 @@
+package handlers_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"mime"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/sessiond/sessiond/handlers/openapi"
+)
+
+// TestMain holds, once all tests have passed, that the OpenAPI document tells of
+// nothing that none of them has seen.
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if status == 0 && allTestsRan() {
+		for _, outcome := range documented().unseen() {
+			fmt.Fprintln(os.Stderr, "openapi.json tells of an answer that no test has seen:", outcome)
+			status = 1
+		}
+	}
+	os.Exit(status)
+}
+
+func allTestsRan() bool {
+	for _, name := range []string{"test.run", "test.skip", "test.list", "test.fuzz"} {
+		if f := flag.Lookup(name); f != nil && f.Value.String() != "" {
+			return false
+		}
+	}
+	return !testing.Short()
+}
+
+// contract is the OpenAPI document, and what the tests have seen of it.
+type contract struct {
+	Paths      map[string]map[string]*operation
+	Components struct {
+		Headers   map[string]*header
+		Responses map[string]*response
+	}
+
+	mu   sync.Mutex
+	seen map[outcome]bool
+}
+
+type operation struct {
+	OperationID string
+	Responses   map[string]*response
+	RequestBody *struct{ Content map[string]*media }
+}
+
+type response struct {
+	Ref     string `json:"$ref"`
+	Headers map[string]*header
+	Content map[string]*media
+	// pointer is where the response is in the document.
+	pointer string
+}
+
+type header struct {
+	Ref      string `json:"$ref"`
+	Required bool
+	// pointer is where the header is in the document.
+	pointer string
+}
+
+type media struct {
+	Examples map[string]struct{ Value json.RawMessage }
+}
+
+// outcome is one way that an operation can end; the code is an error's.
+type outcome struct {
+	operation string
+	status    int
+	code      string
+}
+
+func (o outcome) String() string {
+	return fmt.Sprintf("%s: %d %s", o.operation, o.status, o.code)
+}
+
+// documented is the document with its references resolved, as far as the tests
+// look into it.
+var documented = sync.OnceValue(func() *contract {
+	c := &contract{seen: map[outcome]bool{}}
+	if err := json.Unmarshal(openapi.Document("/api", "test"), c); err != nil {
+		fmt.Fprintln(os.Stderr, "openapi.json:", err)
+		os.Exit(1)
+	}
+	for name, h := range c.Components.Headers {
+		h.pointer = "/components/headers/" + name
+	}
+	for name, r := range c.Components.Responses {
+		r.pointer = "/components/responses/" + name
+		c.resolveHeaders(r)
+	}
+	for path, operations := range c.Paths {
+		for method, op := range operations {
+			for status, r := range op.Responses {
+				if name, ok := strings.CutPrefix(r.Ref, "#/components/responses/"); ok {
+					op.Responses[status] = c.Components.Responses[name]
+					continue
+				}
+				r.pointer = "/paths/" + strings.ReplaceAll(path, "/", "~1") + "/" + method + "/responses/" + status
+				c.resolveHeaders(r)
+			}
+		}
+	}
+	return c
+})
+
+func (c *contract) resolveHeaders(r *response) {
+	for name, h := range r.Headers {
+		r.Headers[name] = c.Components.Headers[strings.TrimPrefix(h.Ref, "#/components/headers/")]
+	}
+}
+
+// operation returns the operation that answers a request, or nil for a request
+// to none. The path is below the base path, and as it was sent.
+func (c *contract) operation(method, path string) *operation {
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	if path == "" {
+		path = "/"
+	}
+	var found *operation
+	for template, operations := range c.Paths {
+		op := operations[strings.ToLower(method)]
+		if op == nil || !matches(template, path) {
+			continue
+		}
+		// What is spelled out wins over what is a parameter.
+		if !strings.HasSuffix(template, "}") {
+			return op
+		}
+		found = op
+	}
+	return found
+}
+
+func matches(template, path string) bool {
+	want, got := strings.Split(template, "/"), strings.Split(path, "/")
+	return slices.EqualFunc(want, got, func(want, got string) bool {
+		return want == got || strings.HasPrefix(want, "{") && got != ""
+	})
+}
+
+// unknownEndpoint is what answers a request to no operation.
+func (c *contract) unknownEndpoint() *operation {
+	all := c.Components.Responses
+	return &operation{OperationID: "none", Responses: map[string]*response{
+		"404": all["InvalidEndpoint"], "429": all["RateLimited"], "500": all["InternalServerError"],
+	}}
+}
+
+// check holds an answer against the document.
+func (c *contract) check(basePath, method, path string, got answer) error {
+	below, isBelow := strings.CutPrefix(path, basePath)
+	switch {
+	case refusedByServer(got), isPreflight(got):
+		return nil // None of them is an answer of the API's.
+	case !isBelow || below != "" && below[0] != '/':
+		below = "/outside/"
+	}
+	op := c.operation(method, below)
+	if op == nil {
+		op = c.unknownEndpoint()
+	}
+	documented := op.Responses[strconv.Itoa(got.status)]
+	if documented == nil {
+		return fmt.Errorf("%s has no status %d", op.OperationID, got.status)
+	}
+	if err := documented.checkHeaders(got.header); err != nil {
+		return fmt.Errorf("%s, status %d: %w", op.OperationID, got.status, err)
+	}
+	code, err := documented.checkBody(method, got)
+	if err != nil {
+		return fmt.Errorf("%s, status %d: %w", op.OperationID, got.status, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen[outcome{op.OperationID, got.status, code}] = true
+	return nil
+}
+
+// refusedByServer tells whether net/http has refused a request that is none,
+// before the API saw it.
+func refusedByServer(got answer) bool {
+	return got.status >= 400 && got.header.Get("Content-Type") == "text/plain; charset=utf-8" && got.header.Get("Cache-Control") == ""
+}
+
+func isPreflight(got answer) bool {
+	return got.status == http.StatusNoContent && slices.Contains(got.header.Values("Vary"), "Origin, Access-Control-Request-Method, Access-Control-Request-Headers")
+}
+
+// checkHeaders wants every header that the document has, and no other but those
+// of HTTP itself and of CORS.
+func (r *response) checkHeaders(got http.Header) error {
+	for name, h := range r.Headers {
+		if h.Required && len(got.Values(name)) != 1 {
+			return fmt.Errorf("the header %s is %q", name, got.Values(name))
+		}
+	}
+	documented := map[string]bool{"Connection": true, "Content-Length": true, "Content-Type": true, "Date": true}
+	for name := range r.Headers {
+		documented[http.CanonicalHeaderKey(name)] = true
+	}
+	for name, values := range got {
+		cors := strings.HasPrefix(name, "Access-Control-") || name == "Vary" && slices.Equal(values, []string{"Origin"})
+		if !documented[name] && !cors {
+			return fmt.Errorf("the header %s is not in the document", name)
+		}
+	}
+	return nil
+}
+
+// checkBody wants a documented type of content and, where the examples have
+// codes, one of them, which it returns.
+func (r *response) checkBody(method string, got answer) (code string, err error) {
+	if len(r.Content) == 0 {
+		if got.text != "" {
+			return "", fmt.Errorf("body %q", got.text)
+		}
+		return "", nil
+	}
+	mediaType, _, err := mime.ParseMediaType(got.header.Get("Content-Type"))
+	if err != nil {
+		return "", fmt.Errorf("content type %q: %w", got.header.Get("Content-Type"), err)
+	}
+	content := r.Content[mediaType]
+	if content == nil {
+		return "", fmt.Errorf("content of type %s", mediaType)
+	}
+	if method == http.MethodHead || mediaType != "application/json" {
+		return "", nil
+	}
+	code, err = codeOf([]byte(got.text))
+	if codes := content.codes(); err == nil && !slices.Contains(codes, code) {
+		return "", fmt.Errorf("code %q is none of %q", code, codes)
+	}
+	return code, err
+}
+
+// codes are those of the examples, and the empty one where an example has none.
+func (m *media) codes() []string {
+	codes := map[string]bool{}
+	for _, example := range m.Examples {
+		code, _ := codeOf(example.Value)
+		codes[code] = true
+	}
+	return slices.Sorted(maps.Keys(codes))
+}
+
+func codeOf(body []byte) (string, error) {
+	var object struct{ Code string }
+	err := json.Unmarshal(body, &object)
+	return object.Code, err
+}
+
+// outcomes are all that the document tells of.
+func (c *contract) outcomes() []outcome {
+	var all []outcome
+	for _, operations := range c.Paths {
+		for _, op := range operations {
+			for status, r := range op.Responses {
+				number, _ := strconv.Atoi(status)
+				codes := []string{""}
+				if content := r.Content["application/json"]; content != nil {
+					codes = content.codes()
+				}
+				for _, code := range codes {
+					all = append(all, outcome{op.OperationID, number, code})
+				}
+			}
+		}
+	}
+	return all
+}
+
+// unseen are the outcomes that no test has met, in order.
+func (c *contract) unseen() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var missing []string
+	for _, o := range c.outcomes() {
+		if !c.seen[o] {
+			missing = append(missing, o.String())
+		}
+	}
+	slices.Sort(missing)
+	return missing
+}
+
+// fitsDocument fails where an answer is not what the OpenAPI document says. Of
+// other listeners it says nothing.
+func (r *replica) fitsDocument(method, path string, got answer) {
+	r.t.Helper()
+	if r.contract == nil {
+		return
+	}
+	if err := r.contract.check(r.config.HTTP.BasePath, method, path, got); err != nil {
+		r.t.Errorf("%s %s: not as in openapi.json: %v", method, path, err)
+	}
+}
+
+// rawFitsDocument is fitsDocument for the text of a request. What is no request
+// never reaches the API.
+func (r *replica) rawFitsDocument(text string, got answer) {
+	r.t.Helper()
+	req, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))
+	if err != nil {
+		return
+	}
+	r.fitsDocument(req.Method, req.URL.EscapedPath(), got)
+}
