@@ -1,17 +1,23 @@
 package page_test
 
 import (
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/sessiond/sessiond/handlers/page"
 )
 
-func get(t *testing.T, h http.Handler, method, path string, headers ...string) *http.Response {
+type answer struct {
+	status int
+	header http.Header
+	text   string
+}
+
+func get(t *testing.T, h http.Handler, method, path string, headers ...string) answer {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, path, http.NoBody)
 	for i := 0; i+1 < len(headers); i += 2 {
@@ -19,19 +25,7 @@ func get(t *testing.T, h http.Handler, method, path string, headers ...string) *
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	return w.Result()
-}
-
-func text(t *testing.T, resp *http.Response) string {
-	t.Helper()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := resp.Body.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return string(body)
+	return answer{status: w.Code, header: w.Header(), text: w.Body.String()}
 }
 
 func TestEveryFile(t *testing.T) {
@@ -44,10 +38,9 @@ func TestEveryFile(t *testing.T) {
 	for _, path := range h.Paths() {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
-			resp := get(t, h, http.MethodGet, path)
-			body := text(t, resp)
-			if resp.StatusCode != http.StatusOK || body == "" {
-				t.Fatalf("status %d, %d bytes", resp.StatusCode, len(body))
+			file := get(t, h, http.MethodGet, path)
+			if file.status != http.StatusOK || file.text == "" {
+				t.Fatalf("status %d, %d bytes", file.status, len(file.text))
 			}
 			_, extension, dotted := strings.Cut(path, ".")
 			if dotted {
@@ -62,22 +55,21 @@ func TestEveryFile(t *testing.T) {
 				"Last-Modified":              "",
 			}
 			for name, value := range want {
-				if got := resp.Header.Get(name); got != value {
+				if got := file.header.Get(name); got != value {
 					t.Errorf("%s: %q, want %q", name, got, value)
 				}
 			}
 
 			head := get(t, h, http.MethodHead, path)
-			if got := text(t, head); got != "" || head.StatusCode != http.StatusOK || head.ContentLength != int64(len(body)) {
-				t.Errorf("HEAD: status %d, length %d, body %q; the file has %d bytes", head.StatusCode, head.ContentLength, got, len(body))
+			if got := head.header.Get("Content-Length"); head.status != http.StatusOK || head.text != "" || got != strconv.Itoa(len(file.text)) {
+				t.Errorf("HEAD: status %d, Content-Length %s, body %q; the file has %d bytes", head.status, got, head.text, len(file.text))
 			}
-			again := get(t, h, http.MethodGet, path, "If-None-Match", resp.Header.Get("ETag"))
-			if got := text(t, again); again.StatusCode != http.StatusNotModified || got != "" {
-				t.Errorf("with the ETag %s: status %d, body %.20q", resp.Header.Get("ETag"), again.StatusCode, got)
+			etag := file.header.Get("ETag")
+			if again := get(t, h, http.MethodGet, path, "If-None-Match", etag); again.status != http.StatusNotModified || again.text != "" {
+				t.Errorf("with the ETag %s: status %d, body %.20q", etag, again.status, again.text)
 			}
-			stale := get(t, h, http.MethodGet, path, "If-None-Match", `"older"`)
-			if got := text(t, stale); stale.StatusCode != http.StatusOK || got != body {
-				t.Errorf("with an older ETag: status %d", stale.StatusCode)
+			if stale := get(t, h, http.MethodGet, path, "If-None-Match", `"older"`); stale.status != http.StatusOK || stale.text != file.text {
+				t.Errorf("with an older ETag: status %d", stale.status)
 			}
 		})
 	}
@@ -87,9 +79,8 @@ func TestOnlyItsPaths(t *testing.T) {
 	t.Parallel()
 	h := page.New("/api")
 	for _, path := range []string{"/", "/sessions/", "/sessions/page.html", "/sessions/page.go", "/sessions/..%2Fpage.css", "/page.css"} {
-		resp := get(t, h, http.MethodGet, path)
-		if _ = text(t, resp); resp.StatusCode != http.StatusNotFound {
-			t.Errorf("%s: status %d", path, resp.StatusCode)
+		if got := get(t, h, http.MethodGet, path); got.status != http.StatusNotFound {
+			t.Errorf("%s: status %d", path, got.status)
 		}
 	}
 }
@@ -98,10 +89,9 @@ func TestOnlyItsPaths(t *testing.T) {
 // a script should make a mistake.
 func TestPolicy(t *testing.T) {
 	t.Parallel()
-	resp := get(t, page.New("/api"), http.MethodGet, page.Path)
-	_ = text(t, resp)
+	header := get(t, page.New("/api"), http.MethodGet, page.Path).header
 	got := map[string]string{}
-	for directive := range strings.SplitSeq(resp.Header.Get("Content-Security-Policy"), "; ") {
+	for directive := range strings.SplitSeq(header.Get("Content-Security-Policy"), "; ") {
 		name, value, _ := strings.Cut(directive, " ")
 		got[name] = value
 	}
@@ -129,7 +119,7 @@ func TestNothingFromElsewhere(t *testing.T) {
 	inline := regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+=|javascript:|<script(?:\s+[^>]*)?>[^<]`)
 	markup := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|localStorage|document\.cookie`)
 	for _, path := range h.Paths() {
-		body := text(t, get(t, h, http.MethodGet, path))
+		body := get(t, h, http.MethodGet, path).text
 		for _, found := range address.FindAllString(body, -1) {
 			if found != "http://www.w3.org/2000/svg" {
 				t.Errorf("%s names %s", path, found)
@@ -157,7 +147,7 @@ func TestItsOwnFiles(t *testing.T) {
 	}
 	used := map[string]bool{page.Path: true}
 	for _, path := range h.Paths() {
-		for _, match := range reference.FindAllStringSubmatch(text(t, get(t, h, http.MethodGet, path)), -1) {
+		for _, match := range reference.FindAllStringSubmatch(get(t, h, http.MethodGet, path).text, -1) {
 			name := match[1]
 			if match[2] != "" {
 				name = page.Path + match[2]
@@ -183,7 +173,7 @@ func TestAPIBase(t *testing.T) {
 		"/auth/v1":     `content="/auth/v1"`,
 		`/"><script>x`: `content="/&#34;&gt;&lt;script&gt;x"`,
 	} {
-		body := text(t, get(t, page.New(base), http.MethodGet, page.Path))
+		body := get(t, page.New(base), http.MethodGet, page.Path).text
 		if !strings.Contains(body, `<meta name="api-base" `+want+`>`) {
 			t.Errorf("base %q: no %s in the page", base, want)
 		}
@@ -197,10 +187,9 @@ func TestAPIBase(t *testing.T) {
 // that of another.
 func TestBasesDiffer(t *testing.T) {
 	t.Parallel()
-	one := get(t, page.New("/api"), http.MethodGet, page.Path)
-	other := get(t, page.New("/v2"), http.MethodGet, page.Path)
-	_, _ = text(t, one), text(t, other)
-	if one.Header.Get("ETag") == other.Header.Get("ETag") {
-		t.Errorf("both have the ETag %s", one.Header.Get("ETag"))
+	one := get(t, page.New("/api"), http.MethodGet, page.Path).header.Get("ETag")
+	other := get(t, page.New("/v2"), http.MethodGet, page.Path).header.Get("ETag")
+	if one == other {
+		t.Errorf("both have the ETag %s", one)
 	}
 }

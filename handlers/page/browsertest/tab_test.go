@@ -36,16 +36,16 @@ type tab struct {
 // open opens the page in a browser context without a past.
 func open(t *testing.T, s *site) *tab {
 	t.Helper()
-	return openIn(t, s, browser, chromedp.WithNewBrowserContext())
+	return openIn(browser, t, s, chromedp.WithNewBrowserContext())
 }
 
 // another opens the page in one more tab beside this one.
 func (b *tab) another() *tab {
 	b.t.Helper()
-	return openIn(b.t, b.site, b.ctx)
+	return openIn(b.ctx, b.t, b.site)
 }
 
-func openIn(t *testing.T, s *site, parent context.Context, options ...chromedp.ContextOption) *tab {
+func openIn(parent context.Context, t *testing.T, s *site, options ...chromedp.ContextOption) *tab {
 	t.Helper()
 	b := &tab{t: t, site: s}
 	ctx, cancel := chromedp.NewContext(parent, append(options, chromedp.WithListener(b.listen))...)
