@@ -2,6 +2,7 @@
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 20s
+SOAK ?= 3m
 LINT := bin/golangci-lint
 
 .DEFAULT_GOAL := help
@@ -30,6 +31,11 @@ test: test-tools ## Run all tests on real Redis servers with the race detector
 test-tools: ## Install what the tests need, where it is missing
 	@scripts/need redis-server redis-cli gcc promtool nginx wrk curl chromium npm
 	@cd handlers/page/browsertest && npm ci --silent
+
+.PHONY: soak
+soak: ## Use everything for SOAK (3m) while Redis is frozen, killed, filled and failed over
+	@scripts/need redis-server redis-cli gcc
+	CGO_ENABLED=1 go test -race -count=1 -timeout 24h -v -run '^TestSoak$$' ./redisstore/failover -soak $(SOAK)
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (20s)

@@ -209,9 +209,7 @@ func comesBack(t *testing.T, wait int) bool {
 
 func promote(t *testing.T, replica *redistest.Server) {
 	t.Helper()
-	if err := replica.Client().SlaveOf(t.Context(), "NO", "ONE").Err(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, replica.Client().ReplicaOf(t.Context(), "NO", "ONE").Err())
 }
 
 // The same on what promotes by itself.
