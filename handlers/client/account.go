@@ -100,7 +100,7 @@ func (a *Account) CreateScoped(ctx context.Context, r ScopedRequest) (ScopedSess
 	var session ScopedSession
 	err := a.do(ctx, call{
 		method: http.MethodPost,
-		body:   body{Name: r.Name, PermissionFlags: r.PermissionFlags, LongLived: r.LongLived, Password: r.Password},
+		body:   body(r),
 		status: http.StatusCreated, result: &session,
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 )
@@ -44,47 +45,48 @@ func (c *Client) do(ctx context.Context, k call) error {
 
 // once sends a call a single time.
 func (c *Client) once(ctx context.Context, k call) error {
-	resp, data, err := c.exchange(ctx, k)
-	if err != nil {
+	got, err := c.exchange(ctx, k)
+	switch {
+	case err != nil:
 		return err
-	}
-	if mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); mediaType != "application/json" {
-		failure := unexpected(resp.StatusCode, "it is not JSON")
-		failure.RetryAfter = retryAfter(resp.Header)
-		return failure
-	}
-	if resp.StatusCode >= http.StatusBadRequest {
-		return readError(resp, data)
-	}
-	if resp.StatusCode != k.status {
-		return unexpected(resp.StatusCode, "a status that the API does not have here")
-	}
+	case !got.isJSON() || got.status >= http.StatusBadRequest:
+		return got.failure()
+	case got.status != k.status:
+		return unexpected(got.status, "a status that the API does not have here")
 	// The decoder's own errors quote the text, which may be a token's.
-	if json.Unmarshal(data, k.result) != nil {
-		return unexpected(resp.StatusCode, "the JSON is not what was asked for")
+	case json.Unmarshal(got.body, k.result) != nil:
+		return unexpected(got.status, "the JSON is not what was asked for")
+	default:
+		return nil
 	}
-	return nil
 }
 
-// exchange sends a call and reads the whole answer, whose body is closed.
-func (c *Client) exchange(ctx context.Context, k call) (*http.Response, []byte, error) {
+// reply is an answer that was read to its end.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// exchange sends a call and reads the whole answer.
+func (c *Client) exchange(ctx context.Context, k call) (reply, error) {
 	req, err := c.request(ctx, k)
 	if err != nil {
-		return nil, nil, err
+		return reply{}, err
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, nil, fmt.Errorf("client: no answer: %w", err)
+		return reply{}, fmt.Errorf("client: no answer: %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
-		return nil, nil, fmt.Errorf("client: read the answer: %w", err)
+		return reply{}, fmt.Errorf("client: read the answer: %w", err)
 	}
 	if len(data) > maxAnswer {
-		return nil, nil, unexpected(resp.StatusCode, "it is longer than 1 MiB")
+		return reply{}, unexpected(resp.StatusCode, "it is longer than 1 MiB")
 	}
-	return resp, data, nil
+	return reply{status: resp.StatusCode, header: resp.Header, body: data}, nil
 }
 
 func (c *Client) request(ctx context.Context, k call) (*http.Request, error) {
@@ -108,23 +110,31 @@ func (c *Client) request(ctx context.Context, k call) (*http.Request, error) {
 	if k.token != "" {
 		req.Header.Set("Authorization", "Bearer "+k.token)
 	}
-	for name, values := range k.header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, k.header)
 	return req, nil
 }
 
-func readError(resp *http.Response, data []byte) error {
+func (r reply) isJSON() bool {
+	// The error may be about a parameter, which does not matter.
+	mediaType, _, _ := mime.ParseMediaType(r.header.Get("Content-Type"))
+	return mediaType == "application/json"
+}
+
+// failure reads an answer that is no success.
+func (r reply) failure() error {
 	var body struct {
 		Code    string   `json:"code"`
 		Message string   `json:"message"`
 		Fields  []string `json:"fields"`
 	}
-	if json.Unmarshal(data, &body) != nil || body.Code == "" {
-		return unexpected(resp.StatusCode, "it is not an error of the API")
+	failure := &Error{Status: r.status, RetryAfter: retryAfter(r.header)}
+	switch {
+	case !r.isJSON():
+		failure.fault = "it is not JSON"
+	case json.Unmarshal(r.body, &body) != nil || body.Code == "":
+		failure.fault = "it is not an error of the API"
+	default:
+		failure.Code, failure.Message, failure.Fields = body.Code, body.Message, body.Fields
 	}
-	return &Error{
-		Status: resp.StatusCode, Code: body.Code, Message: body.Message, Fields: body.Fields,
-		RetryAfter: retryAfter(resp.Header),
-	}
+	return failure
 }

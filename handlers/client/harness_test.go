@@ -103,9 +103,9 @@ func (s *service) addUser(tb testing.TB, name string) redisstore.User {
 	return s.addAccount(tb, redisstore.NewUser{Username: name})
 }
 
-func (s *service) addStaff(tb testing.TB, name string) redisstore.User {
+func (s *service) addStaff(tb testing.TB, name string) {
 	tb.Helper()
-	return s.addAccount(tb, redisstore.NewUser{Username: name, Staff: true})
+	s.addAccount(tb, redisstore.NewUser{Username: name, Staff: true})
 }
 
 func (s *service) addAccount(tb testing.TB, n redisstore.NewUser) redisstore.User {
@@ -162,6 +162,11 @@ func answer(w http.ResponseWriter, status int, body string) {
 	_, _ = io.WriteString(w, body)
 }
 
+// cutOff ends the connection without an answer.
+func cutOff(http.ResponseWriter, *http.Request) {
+	panic(http.ErrAbortHandler) //nolint:forbidigo // It is how net/http is told to.
+}
+
 // roundTripper answers without a network, so that a test can run on the clock of
 // synctest.
 type roundTripper func(*http.Request) (*http.Response, error)
@@ -172,7 +177,11 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 func offline(h http.HandlerFunc) client.Option {
 	return client.WithHTTPClient(&http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 		recorder := httptest.NewRecorder()
-		h(recorder, r)
+		received := r.Clone(r.Context())
+		if received.Body == nil {
+			received.Body = http.NoBody
+		}
+		h(recorder, received)
 		if err := r.Context().Err(); err != nil {
 			return nil, err
 		}

@@ -39,7 +39,7 @@ func retryAfter(h http.Header) time.Duration {
 		if n > math.MaxInt64/uint64(time.Second) {
 			return math.MaxInt64
 		}
-		return time.Duration(n) * time.Second //nolint:gosec // Compared above.
+		return time.Duration(n) * time.Second
 	}
 	date, err := http.ParseTime(text)
 	if err != nil {

@@ -53,20 +53,18 @@ func (c *Client) Verify(ctx context.Context, token string) (Identity, error) {
 }
 
 func (c *Client) verifyAtGateway(ctx context.Context, token string) (Identity, error) {
-	k := call{method: http.MethodGet, url: c.verifyURL, token: token, status: http.StatusNoContent}
-	resp, data, err := c.exchange(ctx, k)
-	if err != nil {
+	got, err := c.exchange(ctx, call{method: http.MethodGet, url: c.verifyURL, token: token})
+	switch {
+	case err != nil:
 		return Identity{}, err
+	case got.status >= http.StatusBadRequest:
+		return Identity{}, got.failure()
+	case got.status != http.StatusNoContent:
+		return Identity{}, unexpected(got.status, "a status that the verify endpoint does not have")
 	}
-	if resp.StatusCode != http.StatusNoContent {
-		if resp.StatusCode < http.StatusBadRequest {
-			return Identity{}, unexpected(resp.StatusCode, "a status that the verify endpoint does not have")
-		}
-		return Identity{}, readError(resp, data)
-	}
-	identity, ok := readIdentity(resp.Header)
+	identity, ok := readIdentity(got.header)
 	if !ok {
-		return Identity{}, unexpected(resp.StatusCode, "it does not tell who the sender is")
+		return Identity{}, unexpected(got.status, "it does not tell who the sender is")
 	}
 	return identity, nil
 }
