@@ -3,7 +3,6 @@ package handlers_test
 import (
 	"bufio"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"maps"
 	"mime"
@@ -13,32 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"testing"
 
 	"github.com/sessiond/sessiond/handlers/openapi"
 )
-
-// TestMain holds, once all tests have passed, that the OpenAPI document tells of
-// nothing that none of them has seen.
-func TestMain(m *testing.M) {
-	status := m.Run()
-	if status == 0 && allTestsRan() {
-		for _, outcome := range documented().unseen() {
-			fmt.Fprintln(os.Stderr, "openapi.json tells of an answer that no test has seen:", outcome)
-			status = 1
-		}
-	}
-	os.Exit(status)
-}
-
-func allTestsRan() bool {
-	for _, name := range []string{"test.run", "test.skip", "test.list", "test.fuzz"} {
-		if f := flag.Lookup(name); f != nil && f.Value.String() != "" {
-			return false
-		}
-	}
-	return !testing.Short()
-}
 
 // contract is the OpenAPI document, and what the tests have seen of it.
 type contract struct {
@@ -75,17 +51,6 @@ type header struct {
 
 type media struct {
 	Examples map[string]struct{ Value json.RawMessage }
-}
-
-// outcome is one way that an operation can end; the code is an error's.
-type outcome struct {
-	operation string
-	status    int
-	code      string
-}
-
-func (o outcome) String() string {
-	return fmt.Sprintf("%s: %d %s", o.operation, o.status, o.code)
 }
 
 // documented is the document with its references resolved, as far as the tests
@@ -265,40 +230,6 @@ func codeOf(body []byte) (string, error) {
 	var object struct{ Code string }
 	err := json.Unmarshal(body, &object)
 	return object.Code, err
-}
-
-// outcomes are all that the document tells of.
-func (c *contract) outcomes() []outcome {
-	var all []outcome
-	for _, operations := range c.Paths {
-		for _, op := range operations {
-			for status, r := range op.Responses {
-				number, _ := strconv.Atoi(status)
-				codes := []string{""}
-				if content := r.Content["application/json"]; content != nil {
-					codes = content.codes()
-				}
-				for _, code := range codes {
-					all = append(all, outcome{op.OperationID, number, code})
-				}
-			}
-		}
-	}
-	return all
-}
-
-// unseen are the outcomes that no test has met, in order.
-func (c *contract) unseen() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var missing []string
-	for _, o := range c.outcomes() {
-		if !c.seen[o] {
-			missing = append(missing, o.String())
-		}
-	}
-	slices.Sort(missing)
-	return missing
 }
 
 // fitsDocument fails where an answer is not what the OpenAPI document says. Of
