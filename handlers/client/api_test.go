@@ -191,8 +191,10 @@ func TestOutage(t *testing.T) {
 	if err := failure(c.As(token).Current(t.Context())); !errors.Is(err, client.ErrInternal) {
 		t.Errorf("error %v", err)
 	}
-	got := ask(t, c, token)
-	if got.status != http.StatusServiceUnavailable || got.reached {
-		t.Errorf("answer %+v, want 503", got)
+	refused(t, ask(t, c, token), http.StatusServiceUnavailable, "INTERNAL_SERVER_ERROR")
+	gateway := down.client(t, client.WithVerifyURL(down.verifyURL), client.WithLogger(slog.New(slog.DiscardHandler)))
+	refused(t, ask(t, gateway, token), http.StatusServiceUnavailable, "INTERNAL_SERVER_ERROR")
+	if err := failure(gateway.Verify(t.Context(), token)); !errors.Is(err, client.ErrInternal) {
+		t.Errorf("error %v", err)
 	}
 }

@@ -36,8 +36,8 @@ var (
 	// ErrRateLimited means that a limit is used up (429) for the time in
 	// Error.RetryAfter.
 	ErrRateLimited = errors.New("rate limited")
-	// ErrInternal means that the server could not do it (500), for want of
-	// Redis, say. What a write did is unknown.
+	// ErrInternal means that the server could not do it (500, or 503 of the
+	// verify endpoint), for want of Redis, say. What a write did is unknown.
 	ErrInternal = errors.New("internal server error")
 	// ErrUnexpectedAnswer means that what answered is not the API, or not as
 	// this package knows it: a proxy's error page, a redirect, an answer

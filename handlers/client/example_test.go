@@ -41,14 +41,14 @@ func ExampleClient_Login() {
 }
 
 func ExampleClient_Require() {
-	c, err := client.New(shared.url) // and WithVerifyURL, where sessiond has a verify listener
+	c, err := client.New(shared.url, client.WithVerifyURL(shared.verifyURL)) // "http://sessiond:9091/verify", say
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	orders := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sender, _ := client.IdentityFrom(r.Context())
-		fmt.Fprintf(w, "full session: %t", sender.PermissionFlags == nil)
+		fmt.Fprintf(w, "staff: %t, may do everything: %t", sender.Staff, sender.May(client.FlagAll))
 	})
 	service := httptest.NewServer(c.Require(orders))
 	defer service.Close()
@@ -77,7 +77,7 @@ func ExampleClient_Require() {
 	}
 	get(token) // The session is dead on the very next request.
 	// Output:
-	// 200 full session: true <nil>
+	// 200 staff: false, may do everything: true <nil>
 	// 401 {"code":"INVALID_SESSION_ERROR","message":"Invalid Session"} <nil>
 }
 

@@ -49,6 +49,8 @@ type service struct {
 	redis *redistest.Server
 	store *redisstore.Store
 	url   string
+	// verifyURL is that of the listener for gateways.
+	verifyURL string
 }
 
 // start runs a service with limits that no test reaches by accident.
@@ -91,11 +93,13 @@ func start(tb testing.TB, changes ...func(*config.Config)) *service {
 			RememberMeTTL:  c.Sessions.RememberMeTTL,
 		})
 	server := httptest.NewServer(api)
+	gateway := httptest.NewServer(api.Gateway(""))
 	tb.Cleanup(func() {
 		server.Close()
+		gateway.Close()
 		api.Close()
 	})
-	return &service{redis: redis, store: store, url: server.URL + c.HTTP.BasePath}
+	return &service{redis: redis, store: store, url: server.URL + c.HTTP.BasePath, verifyURL: gateway.URL + "/verify"}
 }
 
 func (s *service) addUser(tb testing.TB, name string) redisstore.User {

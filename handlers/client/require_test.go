@@ -53,51 +53,78 @@ func ask(tb testing.TB, c *client.Client, token string, headers ...string) asked
 	return got
 }
 
-func TestRequireAsksTheAPI(t *testing.T) {
+// TestRequire asks the real service both ways, which differ where the comment of
+// Verify says so.
+func TestRequire(t *testing.T) {
 	t.Parallel()
-	ctx := t.Context()
-	user := shared.addUser(t, "erin")
-	c := shared.client(t)
-	token := login(t, c, "erin")
-	erin := c.As(token)
-	session, err := erin.Current(ctx)
-	if err != nil {
-		t.Fatal(err)
+	tests := []struct {
+		name   string
+		prefix string // of the accounts' names
+		opts   []client.Option
+		// staff and bare tell what is known of staff and of a session without
+		// flags.
+		staff, bare bool
+	}{
+		{"of the API", "api-", nil, false, false},
+		{"of the verify endpoint", "verify-", []client.Option{client.WithVerifyURL(shared.verifyURL)}, true, true},
 	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			user := shared.addUser(t, test.prefix+"erin")
+			shared.addStaff(t, test.prefix+"grace")
+			c := shared.client(t, test.opts...)
+			token := login(t, c, test.prefix+"erin")
+			erin := c.As(token)
+			session, err := erin.Current(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
 
-	got := ask(t, c, "bEARER  "+token)
-	want := client.Identity{UserID: user.ID, SessionID: session.ID}
-	if diff := cmp.Diff(want, got.identity); diff != "" || got.status != http.StatusOK {
-		t.Fatalf("status %d, identity (-want +got):\n%s", got.status, diff)
-	}
+			got := ask(t, c, "bEARER  "+token)
+			want := client.Identity{UserID: user.ID, SessionID: session.ID}
+			if diff := cmp.Diff(want, got.identity); diff != "" || got.status != http.StatusOK {
+				t.Fatalf("status %d, identity (-want +got):\n%s", got.status, diff)
+			}
+			if staff := ask(t, c, login(t, c, test.prefix+"grace")); !staff.reached || staff.identity.Staff != test.staff {
+				t.Errorf("staff got %+v", staff)
+			}
 
-	scoped := func(flags client.Flags) string {
-		got, err := erin.CreateScoped(ctx, client.ScopedRequest{Name: "script", PermissionFlags: flags, Password: password})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return got.Token
-	}
-	reader := ask(t, c, scoped(client.FlagReadSessions|1<<40))
-	if i := reader.identity; !reader.reached || !i.May(1<<40) || i.May(1<<41) || i.UserID != user.ID {
-		t.Errorf("a scoped session got %+v", reader)
-	}
-	refused(t, ask(t, c, scoped(0)), http.StatusForbidden, "INSUFFICIENT_PERMISSIONS_ERROR")
+			scoped := func(flags client.Flags) string {
+				got, err := erin.CreateScoped(ctx, client.ScopedRequest{Name: "script", PermissionFlags: flags, Password: password})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return got.Token
+			}
+			reader := ask(t, c, scoped(client.FlagReadSessions|1<<40))
+			if i := reader.identity; !reader.reached || !i.May(1<<40) || i.May(1<<41) || i.UserID != user.ID {
+				t.Errorf("a scoped session got %+v", reader)
+			}
+			bare := ask(t, c, scoped(0))
+			if !test.bare {
+				refused(t, bare, http.StatusForbidden, "INSUFFICIENT_PERMISSIONS_ERROR")
+			} else if !bare.reached || bare.identity.PermissionFlags == nil || bare.identity.May(1) {
+				t.Errorf("a session without flags got %+v", bare)
+			}
 
-	if _, err := shared.store.BanUser(ctx, user.ID); err != nil {
-		t.Fatal(err)
+			if _, err := shared.store.BanUser(ctx, user.ID); err != nil {
+				t.Fatal(err)
+			}
+			refused(t, ask(t, c, token), http.StatusForbidden, "BANNED_ERROR")
+			if _, err := shared.store.UnbanUser(ctx, user.ID); err != nil {
+				t.Fatal(err)
+			}
+			if got := ask(t, c, token); !got.reached {
+				t.Fatalf("after the ban: %+v", got)
+			}
+			if err := erin.Logout(ctx); err != nil {
+				t.Fatal(err)
+			}
+			refused(t, ask(t, c, token), http.StatusUnauthorized, "INVALID_SESSION_ERROR")
+		})
 	}
-	refused(t, ask(t, c, token), http.StatusForbidden, "BANNED_ERROR")
-	if _, err := shared.store.UnbanUser(ctx, user.ID); err != nil {
-		t.Fatal(err)
-	}
-	if got := ask(t, c, token); !got.reached {
-		t.Fatalf("after the ban: %+v", got)
-	}
-	if err := erin.Logout(ctx); err != nil {
-		t.Fatal(err)
-	}
-	refused(t, ask(t, c, token), http.StatusUnauthorized, "INVALID_SESSION_ERROR")
 }
 
 // refused checks an answer that the middleware gave itself.
