@@ -35,8 +35,8 @@ func (s *Store) Authenticate(ctx context.Context, uid, sid, address string) (Acc
 	window := s.apiWindow()
 	counter := userCounterKey(uid, window.number)
 	lookup := newSessionLookup(ctx, uid, sid)
-	charge := window.charge(ctx, counter)
-	if err := s.checks.do(ctx, lookup.session, lookup.user, once{charge.count}, charge.expire); err != nil {
+	charge := s.charge(ctx, window, counter)
+	if err := s.checks.do(ctx, charge.cmds(lookup.session, lookup.user)...); err != nil {
 		return Access{}, fmt.Errorf("check a token: %w", err)
 	}
 	access, err := lookup.access()
@@ -44,7 +44,7 @@ func (s *Store) Authenticate(ctx context.Context, uid, sid, address string) (Acc
 		return Access{}, fmt.Errorf("check a token: %w", err)
 	}
 	if access.Live {
-		access.Quota, err = charge.quota()
+		access.Quota, err = s.quota(ctx, charge)
 		return access, err
 	}
 
@@ -52,11 +52,11 @@ func (s *Store) Authenticate(ctx context.Context, uid, sid, address string) (Acc
 	if charge.count.Err() == nil {
 		refund = window.refund(ctx, counter)
 	}
-	charge = window.charge(ctx, addressCounterKey(address, window.number))
-	if err := s.checks.do(ctx, append(refund, once{charge.count}, charge.expire)...); err != nil {
+	charge = s.charge(ctx, window, addressCounterKey(address, window.number))
+	if err := s.checks.do(ctx, charge.cmds(refund...)...); err != nil {
 		return Access{}, fmt.Errorf("charge a dead token: %w", err)
 	}
-	access.Quota, err = charge.quota()
+	access.Quota, err = s.quota(ctx, charge)
 	return access, err
 }
 

@@ -51,6 +51,7 @@ type Store struct {
 	options Options
 	login   *loginLimiter
 	checks  *coalescer
+	hints   *expiryHints
 	metrics *metrics
 	layout  *layoutWatch
 }
@@ -64,6 +65,7 @@ func New(rdb redis.UniversalClient, options Options) *Store {
 		options: options,
 		login:   newLoginLimiter(rdb, options.LoginLimit),
 		checks:  newCoalescer(rdb, options.Timeout),
+		hints:   newExpiryHints(),
 		metrics: m,
 		layout:  newLayoutWatch(rdb),
 	}

@@ -70,11 +70,11 @@ func (s *Store) ChargeAddress(ctx context.Context, address string) (Quota, error
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()
 	window := s.apiWindow()
-	charge := window.charge(ctx, addressCounterKey(address, window.number))
-	if err := s.checks.do(ctx, once{charge.count}, charge.expire); err != nil {
+	charge := s.charge(ctx, window, addressCounterKey(address, window.number))
+	if err := s.checks.do(ctx, charge.cmds()...); err != nil {
 		return Quota{}, fmt.Errorf("charge an address: %w", err)
 	}
-	return charge.quota()
+	return s.quota(ctx, charge)
 }
 
 // apiWindow is a fixed window of the API limiter. Its number is part of the
@@ -95,29 +95,41 @@ func (s *Store) apiWindow() apiWindow {
 	return apiWindow{limit: limit, number: number, left: end.Sub(now)}
 }
 
-// apiCharge is the two commands that charge a request; the replies are there
-// once they have run.
+// apiCharge is the commands that charge a request; the replies are there once
+// they have run.
 type apiCharge struct {
 	window apiWindow
+	key    string
 	count  *redis.IntCmd
+	// expire is nil for a counter that has its expiry already.
 	expire *redis.BoolCmd
 }
 
-func (w apiWindow) charge(ctx context.Context, key string) apiCharge {
-	return apiCharge{
-		window: w,
-		count:  redis.NewIntCmd(ctx, "incr", key),
-		expire: redis.NewBoolCmd(ctx, "expire", key, w.ttl()),
+func (s *Store) charge(ctx context.Context, window apiWindow, key string) apiCharge {
+	c := apiCharge{window: window, key: key, count: redis.NewIntCmd(ctx, "incr", key)}
+	if !s.hints.known(key) {
+		c.expire = window.expire(ctx, key)
 	}
+	return c
+}
+
+func (w apiWindow) expire(ctx context.Context, key string) *redis.BoolCmd {
+	return redis.NewBoolCmd(ctx, "expire", key, w.ttl())
+}
+
+// cmds adds the charge to other commands.
+func (c apiCharge) cmds(others ...redis.Cmder) []redis.Cmder {
+	all := append(others, once{c.count})
+	if c.expire != nil {
+		all = append(all, c.expire)
+	}
+	return all
 }
 
 // refund takes a charge back. EXPIRE makes sure that a counter which expired
 // meanwhile, and which DECR makes anew, does not stay for ever.
 func (w apiWindow) refund(ctx context.Context, key string) []redis.Cmder {
-	return []redis.Cmder{
-		redis.NewIntCmd(ctx, "decr", key),
-		redis.NewBoolCmd(ctx, "expire", key, w.ttl()),
-	}
+	return []redis.Cmder{redis.NewIntCmd(ctx, "decr", key), w.expire(ctx, key)}
 }
 
 // ttl is in seconds, and outlives the window by the difference that replicas'
@@ -126,15 +138,25 @@ func (w apiWindow) ttl() int64 {
 	return int64((w.limit.Window + 2*time.Second - 1) / time.Second)
 }
 
-// quota fails where the request could not be counted, as when memory is out:
-// who can't be limited is not let in.
-func (c apiCharge) quota() (Quota, error) {
+// quota reads a charge. It fails where the request could not be counted, as when
+// memory is out: who can't be limited is not let in.
+func (s *Store) quota(ctx context.Context, c apiCharge) (Quota, error) {
 	count, err := c.count.Result()
 	if err != nil {
 		return Quota{}, fmt.Errorf("count a request: %w", err)
 	}
-	if err := c.expire.Err(); err != nil {
-		return Quota{}, fmt.Errorf("bound a counter: %w", err)
+	if c.expire == nil && count == 1 {
+		// It vanished, by a FLUSHDB say, and is without an expiry now.
+		c.expire = c.window.expire(ctx, c.key)
+		if err := s.checks.do(ctx, c.expire); err != nil {
+			return Quota{}, fmt.Errorf("bound a counter: %w", err)
+		}
+	}
+	if c.expire != nil {
+		if err := c.expire.Err(); err != nil {
+			return Quota{}, fmt.Errorf("bound a counter: %w", err)
+		}
+		s.hints.add(c.key)
 	}
 	limit := c.window.limit.Requests
 	quota := Quota{
