@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/sessiond/sessiond/config"
 	"github.com/sessiond/sessiond/redisstore/redistest"
 )
 
@@ -131,5 +132,48 @@ func TestWaitingExchangesEndByTheirOwnDeadline(t *testing.T) {
 	after := redis.NewStatusCmd(t.Context(), "ping")
 	if err := c.do(t.Context(), after); err != nil || after.Val() != "PONG" {
 		t.Errorf("afterwards: %q %v %v", after.Val(), err, after.Err())
+	}
+}
+
+func TestExpiryHints(t *testing.T) {
+	t.Parallel()
+	h := newExpiryHints()
+	if h.known("a") {
+		t.Error("knows a key before it was added")
+	}
+	h.add("a")
+	if !h.known("a") || h.known("b") {
+		t.Errorf("a known: %v, b known: %v", h.known("a"), h.known("b"))
+	}
+	// More keys than there is room for: some are forgotten, none confused.
+	for i := range 3 * len(h.slots) {
+		h.add(strconv.Itoa(i))
+	}
+	for i := range len(h.slots) {
+		if h.known("other" + strconv.Itoa(i)) {
+			t.Errorf("takes other%d for a key that was added", i)
+		}
+	}
+}
+
+// A counter whose expiry this replica has set gets it again when it vanished.
+func TestVanishedCounterIsBoundedAgain(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	rdb := server.Client()
+	s := New(rdb, Options{Timeout: 10 * time.Second, APILimit: config.Limit{Requests: 100, Window: 24 * 365 * 100 * time.Hour}})
+	key := addressCounterKey("192.0.2.1", s.apiWindow().number)
+	for range 3 {
+		for range 2 {
+			if _, err := s.ChargeAddress(t.Context(), "192.0.2.1"); err != nil {
+				t.Fatal(err)
+			}
+			if ttl := rdb.TTL(t.Context(), key).Val(); ttl <= 0 {
+				t.Errorf("the counter lives for %v", ttl)
+			}
+		}
+		if err := rdb.FlushDB(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
