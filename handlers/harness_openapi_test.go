@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
 	"github.com/sessiond/sessiond/handlers/openapi"
 )
 
@@ -23,6 +26,8 @@ type contract struct {
 		Headers   map[string]*header
 		Responses map[string]*response
 	}
+
+	schemas *schemas
 
 	mu   sync.Mutex
 	seen map[outcome]bool
@@ -57,7 +62,7 @@ type media struct {
 // look into it.
 var documented = sync.OnceValue(func() *contract {
 	c := &contract{seen: map[outcome]bool{}}
-	if err := json.Unmarshal(openapi.Document("/api", "test"), c); err != nil {
+	if err := c.read(openapi.Document("/api", "test")); err != nil {
 		fmt.Fprintln(os.Stderr, "openapi.json:", err)
 		os.Exit(1)
 	}
@@ -82,6 +87,18 @@ var documented = sync.OnceValue(func() *contract {
 	}
 	return c
 })
+
+func (c *contract) read(document []byte) error {
+	if err := json.Unmarshal(document, c); err != nil {
+		return err
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(document))
+	if err != nil {
+		return err
+	}
+	c.schemas, err = schemasOf(value)
+	return err
+}
 
 func (c *contract) resolveHeaders(r *response) {
 	for name, h := range r.Headers {
@@ -145,10 +162,10 @@ func (c *contract) check(basePath, method, path string, got answer) error {
 	if documented == nil {
 		return fmt.Errorf("%s has no status %d", op.OperationID, got.status)
 	}
-	if err := documented.checkHeaders(got.header); err != nil {
+	if err := documented.checkHeaders(c.schemas, got.header); err != nil {
 		return fmt.Errorf("%s, status %d: %w", op.OperationID, got.status, err)
 	}
-	code, err := documented.checkBody(method, got)
+	code, err := documented.checkBody(c.schemas, method, got)
 	if err != nil {
 		return fmt.Errorf("%s, status %d: %w", op.OperationID, got.status, err)
 	}
@@ -170,10 +187,16 @@ func isPreflight(got answer) bool {
 
 // checkHeaders wants every header that the document has, and no other but those
 // of HTTP itself and of CORS.
-func (r *response) checkHeaders(got http.Header) error {
+func (r *response) checkHeaders(all *schemas, got http.Header) error {
 	for name, h := range r.Headers {
-		if h.Required && len(got.Values(name)) != 1 {
-			return fmt.Errorf("the header %s is %q", name, got.Values(name))
+		values := got.Values(name)
+		if len(values) > 1 || h.Required && len(values) == 0 {
+			return fmt.Errorf("the header %s is %q", name, values)
+		}
+		if len(values) == 1 {
+			if err := all.checkHeader(h, values[0]); err != nil {
+				return fmt.Errorf("the header %s is %q: %w", name, values[0], err)
+			}
 		}
 	}
 	documented := map[string]bool{"Connection": true, "Content-Length": true, "Content-Type": true, "Date": true}
@@ -189,9 +212,9 @@ func (r *response) checkHeaders(got http.Header) error {
 	return nil
 }
 
-// checkBody wants a documented type of content and, where the examples have
-// codes, one of them, which it returns.
-func (r *response) checkBody(method string, got answer) (code string, err error) {
+// checkBody wants a documented type of content and JSON that fits its schema. It
+// returns the body's code, which has to be in one of the examples.
+func (r *response) checkBody(all *schemas, method string, got answer) (code string, err error) {
 	if len(r.Content) == 0 {
 		if got.text != "" {
 			return "", fmt.Errorf("body %q", got.text)
@@ -208,6 +231,9 @@ func (r *response) checkBody(method string, got answer) (code string, err error)
 	}
 	if method == http.MethodHead || mediaType != "application/json" {
 		return "", nil
+	}
+	if err := all.checkBody(r, mediaType, got.text); err != nil {
+		return "", fmt.Errorf("body %.300s: %w", got.text, err)
 	}
 	code, err = codeOf([]byte(got.text))
 	if codes := content.codes(); err == nil && !slices.Contains(codes, code) {
