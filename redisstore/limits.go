@@ -119,11 +119,11 @@ func (w apiWindow) expire(ctx context.Context, key string) *redis.BoolCmd {
 
 // cmds adds the charge to other commands.
 func (c apiCharge) cmds(others ...redis.Cmder) []redis.Cmder {
-	all := append(others, once{c.count})
+	others = append(others, once{c.count})
 	if c.expire != nil {
-		all = append(all, c.expire)
+		others = append(others, c.expire)
 	}
-	return all
+	return others
 }
 
 // refund takes a charge back. EXPIRE makes sure that a counter which expired

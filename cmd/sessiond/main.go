@@ -43,11 +43,18 @@ const (
 	exitUsage = 2
 )
 
+// errLogged is an error that the log has told already: once serve serves, every
+// line of its standard error is one of the log.
+var errLogged = errors.New("see the log")
+
 // report writes an error to w, each of its lines under the program's name, and
 // returns the exit code.
 func report(w io.Writer, err error) int {
 	if err == nil {
 		return exitOK
+	}
+	if errors.Is(err, errLogged) {
+		return exitError
 	}
 	for line := range strings.Lines(err.Error()) {
 		fmt.Fprintf(w, "sessiond: %s\n", strings.TrimRight(line, "\n"))

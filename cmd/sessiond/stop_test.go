@@ -67,7 +67,7 @@ func TestStopIsBounded(t *testing.T) {
 	r := d.start()
 	pending := d.beginLogin(r, "alice")
 	r.signal(syscall.SIGTERM)
-	if code := r.wait(); code != 1 || !strings.Contains(r.stderr.String(), "sessiond: requests were still under way") {
+	if code := r.wait(); code != 1 || !strings.Contains(r.stderr.String(), "requests were still under way") {
 		t.Errorf("exit code %d; want %d and a reason:\n%s", code, 1, &r.stderr)
 	}
 	if _, err := bufio.NewReader(pending.conn).ReadByte(); err == nil {
