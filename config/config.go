@@ -137,6 +137,9 @@ type Sessions struct {
 	// lifetimes without and with rememberMe.
 	TTL           time.Duration
 	RememberMeTTL time.Duration
+	// IdleTimeout, in whole seconds, ends a session that was not used for so
+	// long; 0 ends none for that.
+	IdleTimeout time.Duration
 	// MaxPerUser is how many live sessions a user may hold before a login
 	// ends the oldest.
 	MaxPerUser int

@@ -66,6 +66,8 @@ func TestRefusedValues(t *testing.T) {
 		{"SESSIONS_TTL", []string{"0s", "999ms", "876001h"}, "out of range"},
 		{"SESSIONS_TTL", []string{"1500ms"}, "not a whole number of seconds"},
 		{"SESSIONS_REMEMBER_ME_TTL", []string{"1000000h"}, "out of range"},
+		{"SESSIONS_IDLE_TIMEOUT", []string{"59s", "876001h", "-1m"}, "out of range; want 0s, or"},
+		{"SESSIONS_IDLE_TIMEOUT", []string{"90500ms"}, "not a whole number of seconds"},
 		{"SESSIONS_MAX_PER_USER", []string{"0", "10001"}, "out of range"},
 		{"LIMITS_LOGIN_REQUESTS", []string{"0", "-3"}, "out of range"},
 		{"LIMITS_LOGIN_WINDOW", []string{"500ms", "0s"}, "out of range"},

@@ -80,7 +80,7 @@ redis:
   timeout: 250ms
   wait_replicas: 1
 tokens: {key_directory: /etc/keys, issuer: "https://example.com", legacy_key_id: old, activation_delay: 1m}
-sessions: {ttl: 1h, remember_me_ttl: 720h, max_per_user: 5}
+sessions: {ttl: 1h, remember_me_ttl: 720h, idle_timeout: 30m, max_per_user: 5}
 limits:
   login: {requests: 10, window: 1500ms}
   api: {requests: 1000, window: 10s}
@@ -103,7 +103,7 @@ var wholeConfig = config.Config{
 		Username: "app", Password: "#secret", DB: 3, TLS: true, Timeout: 250 * time.Millisecond, WaitReplicas: 1,
 	},
 	Tokens:   config.Tokens{KeyDirectory: "/etc/keys", Issuer: "https://example.com", LegacyKeyID: "old", ActivationDelay: time.Minute},
-	Sessions: config.Sessions{TTL: time.Hour, RememberMeTTL: 720 * time.Hour, MaxPerUser: 5},
+	Sessions: config.Sessions{TTL: time.Hour, RememberMeTTL: 720 * time.Hour, IdleTimeout: 30 * time.Minute, MaxPerUser: 5},
 	Limits: config.Limits{
 		Login: config.Limit{Requests: 10, Window: 1500 * time.Millisecond},
 		API:   config.Limit{Requests: 1000, Window: 10 * time.Second},
@@ -159,7 +159,7 @@ var samples = map[string]string{
 	"admin.address": "127.0.0.1:2", "verify.address": "127.0.0.1:3", "verify.secret": " s ", "redis.mode": "cluster", "redis.addresses": "a:1", "redis.master_name": "m",
 	"redis.username": "u", "redis.password": " p ", "redis.db": "7", "redis.tls": "true", "redis.timeout": "900ms", "redis.wait_replicas": "2",
 	"tokens.key_directory": "k", "tokens.issuer": "i", "tokens.legacy_key_id": "l", "tokens.activation_delay": "0s", "sessions.ttl": "1s",
-	"sessions.remember_me_ttl": "876000h", "sessions.max_per_user": "10000", "limits.login.requests": "1",
+	"sessions.remember_me_ttl": "876000h", "sessions.max_per_user": "10000", "sessions.idle_timeout": "1m", "limits.login.requests": "1",
 	"limits.login.window": "1s", "limits.api.requests": "1", "limits.api.window": "2s", "passwords.bcrypt_cost": "20",
 	"log.level": "error", "log.format": "text",
 }

@@ -89,10 +89,12 @@ var settings = []definition{
 	define("tokens.activation_delay", "5m", duration(0, maxActivationDelay), func(c *Config) *time.Duration { return &c.Tokens.ActivationDelay },
 		"age at which a key begins to sign, if another can; by then all replicas must have it"),
 
-	define("sessions.ttl", "24h", wholeSeconds(maxLifetime), func(c *Config) *time.Duration { return &c.Sessions.TTL },
+	define("sessions.ttl", "24h", wholeSeconds(time.Second, maxLifetime), func(c *Config) *time.Duration { return &c.Sessions.TTL },
 		"life of a session"),
-	define("sessions.remember_me_ttl", "87660h", wholeSeconds(maxLifetime), func(c *Config) *time.Duration { return &c.Sessions.RememberMeTTL },
+	define("sessions.remember_me_ttl", "87660h", wholeSeconds(time.Second, maxLifetime), func(c *Config) *time.Duration { return &c.Sessions.RememberMeTTL },
 		"life of a session with rememberMe"),
+	define("sessions.idle_timeout", "0s", orOff(wholeSeconds(time.Minute, maxLifetime)), func(c *Config) *time.Duration { return &c.Sessions.IdleTimeout },
+		"life of a session without a request, within the above; 0s for no such end"),
 	// One script reads and ends all sessions of a user while Redis serves
 	// nobody else: the bound is what it can do in a few milliseconds.
 	define("sessions.max_per_user", "100", integer(1, 10_000), func(c *Config) *int { return &c.Sessions.MaxPerUser },
@@ -104,7 +106,7 @@ var settings = []definition{
 		"window of the login limit"),
 	define("limits.api.requests", "100", integer(1, maxRequests), func(c *Config) *int { return &c.Limits.API.Requests },
 		"other requests for each user or client IP in a window"),
-	define("limits.api.window", "1m", wholeSeconds(maxWindow), func(c *Config) *time.Duration { return &c.Limits.API.Window },
+	define("limits.api.window", "1m", wholeSeconds(time.Second, maxWindow), func(c *Config) *time.Duration { return &c.Limits.API.Window },
 		"window of the API limit"),
 
 	define("passwords.bcrypt_cost", "12", integer(4, 20), func(c *Config) *int { return &c.Passwords.BcryptCost },

@@ -213,14 +213,25 @@ func duration(least, most time.Duration) kind[time.Duration] {
 }
 
 // wholeSeconds is a duration that Unix seconds can count.
-func wholeSeconds(most time.Duration) kind[time.Duration] {
-	length := duration(time.Second, most)
+func wholeSeconds(least, most time.Duration) kind[time.Duration] {
+	length := duration(least, most)
 	return kind[time.Duration]{allowed: length.allowed + ", in whole seconds", parse: func(raw any) (time.Duration, error) {
 		d, err := length.parse(raw)
 		if err == nil && d%time.Second != 0 {
 			return 0, fmt.Errorf("%s is not a whole number of seconds", d)
 		}
 		return d, err
+	}}
+}
+
+// orOff is a duration, or 0 for what is switched off.
+func orOff(length kind[time.Duration]) kind[time.Duration] {
+	zero := duration(0, 0)
+	return kind[time.Duration]{allowed: "0s, or " + length.allowed, parse: func(raw any) (time.Duration, error) {
+		if d, err := zero.parse(raw); err == nil {
+			return d, nil
+		}
+		return length.parse(raw)
 	}}
 }
 

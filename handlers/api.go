@@ -23,8 +23,8 @@ import (
 // Store is what the API needs of the session store. "Not found" is a value;
 // every error means that the store could not answer.
 type Store interface {
-	Authenticate(ctx context.Context, uid, sid, address string) (redisstore.Access, error)
-	Lookup(ctx context.Context, uid, sid string) (redisstore.Access, error)
+	Authenticate(ctx context.Context, b redisstore.Bearer, address string) (redisstore.Access, error)
+	Lookup(ctx context.Context, b redisstore.Bearer) (redisstore.Access, error)
 	ChargeAddress(ctx context.Context, address string) (redisstore.Quota, error)
 	AllowLogin(ctx context.Context, address string) (redisstore.Quota, error)
 	AllowScopedSession(ctx context.Context, uid string) (redisstore.Quota, error)

@@ -38,6 +38,10 @@ func (a *API) claims(r *http.Request) (tokens.Claims, bool) {
 	return claims, err == nil
 }
 
+func bearerOf(claims tokens.Claims) redisstore.Bearer {
+	return redisstore.Bearer{UserID: claims.UserID, SessionID: claims.SessionID, ExpiresAt: claims.ExpiresAt}
+}
+
 // bearer is the token that a request bears, with or without its scheme, or
 // nothing.
 func bearer(r *http.Request) string {

@@ -96,7 +96,7 @@ func (a *API) lookUp(r *http.Request) (*caller, error) {
 }
 
 func (a *API) lookUpClaims(ctx context.Context, claims tokens.Claims) (*caller, error) {
-	access, err := a.store.Lookup(ctx, claims.UserID, claims.SessionID)
+	access, err := a.store.Lookup(ctx, bearerOf(claims))
 	a.metrics.checked(ctx, access, err)
 	if err != nil || !access.Live {
 		return nil, err

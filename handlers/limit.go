@@ -35,7 +35,7 @@ func (a *API) identify(r *http.Request) (*caller, redisstore.Quota, error) {
 		quota, err := a.store.ChargeAddress(ctx, address)
 		return nil, quota, err
 	}
-	access, err := a.store.Authenticate(ctx, claims.UserID, claims.SessionID, address)
+	access, err := a.store.Authenticate(ctx, bearerOf(claims), address)
 	a.metrics.checked(ctx, access, err)
 	if err != nil || !access.Live {
 		return nil, access.Quota, err

@@ -63,7 +63,7 @@ func (a *API) refuseLiveSession(r *http.Request) error {
 	if !signed {
 		return nil
 	}
-	access, err := a.store.Lookup(r.Context(), claims.UserID, claims.SessionID)
+	access, err := a.store.Lookup(r.Context(), bearerOf(claims))
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,13 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// Bearer is whom a token, by what is signed in it, stands for.
+type Bearer struct {
+	UserID, SessionID string
+	// ExpiresAt is the token's, in whole seconds.
+	ExpiresAt time.Time
+}
+
 // Access is what Redis says of one request's token.
 type Access struct {
 	// Live tells whether session and account exist. Where they don't, the rest
@@ -23,20 +30,21 @@ type Access struct {
 }
 
 // Authenticate is the token check: one round trip that reads the session and
-// its account and charges the request to the user.
+// its account, renews the session where it could idle out, and charges the
+// request to the user.
 //
 // Where the session turns out dead the user gets the charge back and the
 // address pays instead, in a second trip: nobody spends another's allowance
 // with that user's old tokens.
-func (s *Store) Authenticate(ctx context.Context, uid, sid, address string) (Access, error) {
+func (s *Store) Authenticate(ctx context.Context, b Bearer, address string) (Access, error) {
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()
 
 	window := s.apiWindow()
-	counter := userCounterKey(uid, window.number)
-	lookup := newSessionLookup(ctx, uid, sid)
+	counter := userCounterKey(b.UserID, window.number)
+	lookup := s.newSessionLookup(ctx, b)
 	charge := s.charge(ctx, window, counter)
-	if err := s.checks.do(ctx, charge.cmds(lookup.session, lookup.user)...); err != nil {
+	if err := s.checks.do(ctx, charge.cmds(lookup.cmds()...)...); err != nil {
 		return Access{}, fmt.Errorf("check a token: %w", err)
 	}
 	access, err := lookup.access()
@@ -61,29 +69,55 @@ func (s *Store) Authenticate(ctx context.Context, uid, sid, address string) (Acc
 }
 
 // Lookup is Authenticate without a charge: Quota is empty.
-func (s *Store) Lookup(ctx context.Context, uid, sid string) (Access, error) {
+func (s *Store) Lookup(ctx context.Context, b Bearer) (Access, error) {
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()
-	lookup := newSessionLookup(ctx, uid, sid)
-	if err := s.checks.do(ctx, lookup.session, lookup.user); err != nil {
+	lookup := s.newSessionLookup(ctx, b)
+	if err := s.checks.do(ctx, lookup.cmds()...); err != nil {
 		return Access{}, fmt.Errorf("look up a session: %w", err)
 	}
 	return lookup.access()
 }
 
-// sessionLookup is the two commands that read a session and its account; the
-// replies are there once they have run.
+// sessionLookup is the commands that read a session and its account; the replies
+// are there once they have run.
 type sessionLookup struct {
 	sid           string
 	session, user *redis.SliceCmd
+	renewal       *redis.BoolCmd // nil where sessions don't idle out.
 }
 
-func newSessionLookup(ctx context.Context, uid, sid string) sessionLookup {
-	return sessionLookup{
-		sid:     sid,
-		session: newHMGet(ctx, sessionKey(uid, sid), sessionArgs),
-		user:    newHMGet(ctx, userKey(uid), accessArgs),
+func (s *Store) newSessionLookup(ctx context.Context, b Bearer) sessionLookup {
+	key := sessionKey(b.UserID, b.SessionID)
+	lookup := sessionLookup{
+		sid:     b.SessionID,
+		session: newHMGet(ctx, key, sessionArgs),
+		user:    newHMGet(ctx, userKey(b.UserID), accessArgs),
 	}
+	if s.options.IdleTimeout > 0 {
+		lookup.renewal = redis.NewBoolCmd(ctx, "expireat", key, s.idleExpiry(b.ExpiresAt).Unix())
+	}
+	return lookup
+}
+
+// idleExpiry is when a session that is used now ends if it is not used again. It
+// never goes beyond the expiry that was signed. On a session that has ended,
+// EXPIREAT does nothing, so that none is brought back.
+func (s *Store) idleExpiry(signed time.Time) time.Time {
+	until := time.Now().Add(s.options.IdleTimeout)
+	if signed.Before(until) {
+		return signed
+	}
+	return until
+}
+
+// cmds has room for those of a charge.
+func (l sessionLookup) cmds() []redis.Cmder {
+	cmds := append(make([]redis.Cmder, 0, 5), l.session, l.user)
+	if l.renewal != nil {
+		cmds = append(cmds, l.renewal)
+	}
+	return cmds
 }
 
 // The fields as arguments of a command, made once: each would otherwise be
@@ -108,6 +142,10 @@ func (l sessionLookup) access() (Access, error) {
 	userValues, err := l.user.Result()
 	if err != nil {
 		return Access{}, fmt.Errorf("read the account: %w", err)
+	}
+	// What could not be renewed would idle out while in use.
+	if l.renewal != nil && l.renewal.Err() != nil {
+		return Access{}, fmt.Errorf("renew the session: %w", l.renewal.Err())
 	}
 	session, found, err := parseSession(l.sid, sessionValues)
 	if err != nil || !found {

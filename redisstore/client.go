@@ -25,6 +25,9 @@ type Options struct {
 	Timeout time.Duration
 	// MaxSessions is how many live sessions a user may hold.
 	MaxSessions int
+	// IdleTimeout, in whole seconds, ends a session that was not used for so
+	// long; 0 ends none for that.
+	IdleTimeout time.Duration
 	// WaitReplicas is how many replicas must have an ending or a ban before it
 	// is acknowledged.
 	WaitReplicas int
@@ -37,6 +40,7 @@ func OptionsFrom(c config.Config) Options {
 	return Options{
 		Timeout:      c.Redis.Timeout,
 		MaxSessions:  c.Sessions.MaxPerUser,
+		IdleTimeout:  c.Sessions.IdleTimeout,
 		WaitReplicas: c.Redis.WaitReplicas,
 		LoginLimit:   c.Limits.Login,
 		APILimit:     c.Limits.API,

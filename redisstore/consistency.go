@@ -14,8 +14,9 @@ import (
 type Consistency struct {
 	// Sessions and Users are how many there are.
 	Sessions, Users int
-	// Dangling are index members without a session, Unindexed are sessions
-	// without an index entry, or with one that says another expiry.
+	// Dangling are index members without a session, which those that idle out
+	// leave behind until the next list; Unindexed are sessions without an index
+	// entry, or with one that says another expiry.
 	Dangling, Unindexed int
 	// Immortal are sessions, indexes and counters without an expiry.
 	Immortal int
@@ -227,7 +228,7 @@ func (c *consistencyCheck) mend(ctx context.Context, refs []sessionRef) error {
 	defer cancel()
 	calls := make([]scriptCall, len(refs))
 	for i, ref := range refs {
-		calls[i] = scriptCall{mendSessionScript, []string{indexKey(ref.uid), sessionKey(ref.uid, ref.sid)}, []any{ref.sid}}
+		calls[i] = scriptCall{mendSessionScript, []string{indexKey(ref.uid), sessionKey(ref.uid, ref.sid)}, []any{ref.sid, c.store.idleSeconds()}}
 	}
 	for _, reply := range c.store.runAll(ctx, calls) {
 		verdict, err := reply.Text()

@@ -57,7 +57,7 @@ func (s *Store) ImportUsers(ctx context.Context, users []ImportedUser) []ImportR
 		}
 		sessions, dropped := newestSessions(user.Sessions, now, s.options.MaxSessions)
 		results[i].Dropped = dropped
-		open, calls = append(open, i), append(calls, importCall(user.User, sessions))
+		open, calls = append(open, i), append(calls, s.importCall(user.User, sessions))
 	}
 
 	// Names are confirmed, and old ones released, in the last trip.
@@ -120,13 +120,13 @@ func newestSessions(sessions []ImportedSession, now int64, limit int) (kept []Im
 	return kept, dropped
 }
 
-func importCall(user User, sessions []ImportedSession) scriptCall {
+func (s *Store) importCall(user User, sessions []ImportedSession) scriptCall {
 	keys := []string{userKey(user.ID), indexKey(user.ID)}
 	banned := ""
 	if !user.BannedAt.IsZero() {
 		banned = strconv.FormatInt(user.BannedAt.UnixMilli(), 10)
 	}
-	args := []any{user.Username, user.PasswordHash, boolText(user.Staff), banned, user.CreatedAt.UnixMilli()}
+	args := []any{user.Username, user.PasswordHash, boolText(user.Staff), banned, user.CreatedAt.UnixMilli(), s.idleSeconds()}
 	for _, session := range sessions {
 		sid := fmt.Sprintf("%010d", session.IssuedAt)
 		keys = append(keys, sessionKey(user.ID, sid))

@@ -49,11 +49,11 @@ func TestOutOfMemory(t *testing.T) {
 		"ImportUsers": func() error { return f.store.ImportUsers(f.Context(), []redisstore.ImportedUser{newcomer})[0].Err },
 		"AllowLogin":  func() error { _, err := f.store.AllowLogin(f.Context(), "192.0.2.1"); return err },
 		"Authenticate": func() error {
-			_, err := f.store.Authenticate(f.Context(), user.ID, a.ID, "192.0.2.1")
+			_, err := f.store.Authenticate(f.Context(), bearer(user.ID, a.ID), "192.0.2.1")
 			return err
 		},
 		"Authenticate a dead token": func() error {
-			_, err := f.store.Authenticate(f.Context(), user.ID, "1700000000000", "192.0.2.1")
+			_, err := f.store.Authenticate(f.Context(), bearer(user.ID, "1700000000000"), "192.0.2.1")
 			return err
 		},
 		"ChargeAddress": func() error { _, err := f.store.ChargeAddress(f.Context(), "192.0.2.1"); return err },

@@ -191,7 +191,7 @@ func TestMetricsOfErrors(t *testing.T) {
 				test.breakIt(server)
 			}
 			moved := m.moved(t, redisErrors, func(ctx context.Context) {
-				if _, err := m.Authenticate(ctx, uid, sid, "192.0.2.1"); err == nil {
+				if _, err := m.Authenticate(ctx, bearer(uid, sid), "192.0.2.1"); err == nil {
 					t.Error("no error")
 				}
 			})

@@ -206,7 +206,7 @@ func (m *model) compare(t *rapid.T) {
 			t.Fatalf("sessions of %s (-want +got):\n%s", u.id, diff)
 		}
 		for _, sid := range u.all {
-			access, err := m.store.Authenticate(m.Context(), u.id, sid, "192.0.2.1")
+			access, err := m.store.Authenticate(m.Context(), bearer(u.id, sid), "192.0.2.1")
 			check(t, err)
 			live := slices.Contains(u.live, sid)
 			if access.Live != live || access.Banned != (live && u.banned) {

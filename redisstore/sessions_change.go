@@ -64,7 +64,7 @@ const TouchInterval = time.Minute
 func (s *Store) TouchSession(ctx context.Context, uid, sid string) error {
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()
-	err := s.run(ctx, touchSessionScript, []string{sessionKey(uid, sid)}, TouchInterval.Milliseconds()).Err()
+	err := s.run(ctx, touchSessionScript, []string{sessionKey(uid, sid)}, TouchInterval.Milliseconds(), s.idleSeconds()).Err()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return fmt.Errorf("touch a session: %w", err)
 	}

@@ -95,7 +95,7 @@ func (s *Store) CreateSession(ctx context.Context, n NewSession) (Session, Creat
 			known = state[2:]
 		}
 		keys := append([]string{userKey(n.UserID), indexKey(n.UserID)}, sessionKeys(n.UserID, slices.Concat(offered, known))...)
-		args := []any{int64(n.TTL / time.Second), s.options.MaxSessions, n.PasswordHash, first, len(offered), len(fields)}
+		args := []any{int64(n.TTL / time.Second), s.idleSeconds(), s.options.MaxSessions, n.PasswordHash, first, len(offered), len(fields)}
 		return keys, appendArgs(appendArgs(args, fields), known)
 	})
 	if err != nil {
@@ -125,6 +125,11 @@ func (s *Store) CreateSession(ctx context.Context, n NewSession) (Session, Creat
 		ID: values[0], Name: n.Name, ExpiresAt: time.Unix(exp, 0), CreatedAt: created, UpdatedAt: created,
 		PermissionFlags: n.PermissionFlags, IP: n.IP, UserAgent: compact(n.UserAgent),
 	}, Created, nil
+}
+
+// idleSeconds is how long a session lives unused, 0 for as long as any.
+func (s *Store) idleSeconds() int64 {
+	return int64(s.options.IdleTimeout / time.Second)
 }
 
 // firstCandidate is the least ID that Redis' clock and the IDs given before

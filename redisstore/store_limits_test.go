@@ -32,12 +32,12 @@ func testAccess(f *fixture) {
 	session := f.login(user.ID)
 	_, err := f.store.SetStaff(f.Context(), user.ID, true)
 	f.must(err)
-	access, err := f.store.Authenticate(f.Context(), user.ID, session.ID, "192.0.2.1")
+	access, err := f.store.Authenticate(f.Context(), bearer(user.ID, session.ID), "192.0.2.1")
 	f.must(err)
 	if !access.Live || !access.Staff || access.Banned || access.Session.Name != "a name" || !access.Session.ExpiresAt.Equal(session.ExpiresAt) {
 		f.Errorf("%+v", access)
 	}
-	if access, err := f.store.Lookup(f.Context(), user.ID, session.ID); !access.Live || err != nil {
+	if access, err := f.store.Lookup(f.Context(), bearer(user.ID, session.ID)); !access.Live || err != nil {
 		f.Errorf("Lookup = %v, %v", access.Live, err)
 	}
 	// Deleted by hand: a session whose account is gone admits nobody.
@@ -45,7 +45,7 @@ func testAccess(f *fixture) {
 	if f.live(user.ID, session.ID) {
 		f.Error("a session without an account is live")
 	}
-	if access, err := f.store.Lookup(f.Context(), user.ID, session.ID); access.Live || err != nil {
+	if access, err := f.store.Lookup(f.Context(), bearer(user.ID, session.ID)); access.Live || err != nil {
 		f.Errorf("Lookup = %v, %v", access.Live, err)
 	}
 }
@@ -58,7 +58,7 @@ func testDeadToken(f *fixture) {
 	session := f.login(user.ID)
 	check := func(sid string) redisstore.Access {
 		f.Helper()
-		access, err := f.store.Authenticate(f.Context(), user.ID, sid, address)
+		access, err := f.store.Authenticate(f.Context(), bearer(user.ID, sid), address)
 		f.must(err)
 		return access
 	}
@@ -106,7 +106,7 @@ func testRefundOfExpired(f *fixture) {
 		LoginLimit: config.Limit{Requests: 3, Window: time.Minute}, APILimit: config.Limit{Requests: 3, Window: time.Hour},
 	})
 	defer func() { _ = store.Close() }()
-	_, err := store.Authenticate(f.Context(), uid, "1700000000000", uniqueAddress())
+	_, err := store.Authenticate(f.Context(), bearer(uid, "1700000000000"), uniqueAddress())
 	f.must(err)
 	keys := f.keys("rate:api:user:{" + uid + "}:*")
 	if !once.Load() || len(keys) != 1 {
@@ -162,7 +162,7 @@ func testAPILimit(f *fixture) {
 	user, address := f.user(), uniqueAddress()
 	session := f.login(user.ID)
 	for i := range 4 {
-		access, err := store.Authenticate(f.Context(), user.ID, session.ID, address)
+		access, err := store.Authenticate(f.Context(), bearer(user.ID, session.ID), address)
 		f.must(err)
 		quota, err := store.ChargeAddress(f.Context(), address)
 		f.must(err)
@@ -181,7 +181,7 @@ func testCountersExpire(f *fixture) {
 	user, address := f.user(), uniqueAddress()
 	session := f.login(user.ID)
 	for _, sid := range []string{session.ID, "1700000000000"} {
-		_, err := f.store.Authenticate(f.Context(), user.ID, sid, address)
+		_, err := f.store.Authenticate(f.Context(), bearer(user.ID, sid), address)
 		f.must(err)
 	}
 	_, err := f.store.AllowLogin(f.Context(), address)
@@ -258,10 +258,10 @@ func testWrongUser(f *fixture) {
 			return err
 		},
 		"Authenticate": func() error {
-			_, err := f.store.Authenticate(f.Context(), user.ID, session.ID, "192.0.2.1")
+			_, err := f.store.Authenticate(f.Context(), bearer(user.ID, session.ID), "192.0.2.1")
 			return err
 		},
-		"Lookup":      func() error { _, err := f.store.Lookup(f.Context(), user.ID, session.ID); return err },
+		"Lookup":      func() error { _, err := f.store.Lookup(f.Context(), bearer(user.ID, session.ID)); return err },
 		"User":        func() error { _, _, err := f.store.User(f.Context(), user.ID); return err },
 		"UserByName":  func() error { _, _, err := f.store.UserByName(f.Context(), user.Username); return err },
 		"BanUser":     func() error { _, err := f.store.BanUser(f.Context(), user.ID); return err },
@@ -280,10 +280,10 @@ func testWrongSession(f *fixture) {
 	f.must(f.rdb.Set(f.Context(), sessionKey(user.ID, session.ID), "x", time.Hour).Err())
 	f.expectErrors(map[string]func() error{
 		"Authenticate": func() error {
-			_, err := f.store.Authenticate(f.Context(), user.ID, session.ID, "192.0.2.1")
+			_, err := f.store.Authenticate(f.Context(), bearer(user.ID, session.ID), "192.0.2.1")
 			return err
 		},
-		"Lookup":       func() error { _, err := f.store.Lookup(f.Context(), user.ID, session.ID); return err },
+		"Lookup":       func() error { _, err := f.store.Lookup(f.Context(), bearer(user.ID, session.ID)); return err },
 		"Session":      func() error { _, _, err := f.store.Session(f.Context(), user.ID, session.ID); return err },
 		"Sessions":     func() error { _, err := f.store.Sessions(f.Context(), user.ID); return err },
 		"TouchSession": func() error { return f.store.TouchSession(f.Context(), user.ID, session.ID) },
@@ -301,7 +301,7 @@ func testWrongNumber(f *fixture) {
 	for _, field := range []string{"exp", "createdAt", "updatedAt", "usedAt", "permissionFlags"} {
 		was, wasErr := f.rdb.HGet(f.Context(), sessionKey(user.ID, session.ID), field).Result()
 		f.must(f.rdb.HSet(f.Context(), sessionKey(user.ID, session.ID), field, "soon").Err())
-		if access, err := f.store.Authenticate(f.Context(), user.ID, session.ID, "192.0.2.1"); err == nil || access.Live {
+		if access, err := f.store.Authenticate(f.Context(), bearer(user.ID, session.ID), "192.0.2.1"); err == nil || access.Live {
 			f.Errorf("%s: %+v, %v; want an error", field, access, err)
 		}
 		if errors.Is(wasErr, redis.Nil) {
@@ -356,7 +356,7 @@ func testContext(f *fixture) {
 	ctx, cancel := context.WithCancel(f.Context())
 	cancel()
 	f.expectErrors(map[string]func() error{
-		"Authenticate": func() error { _, err := f.store.Authenticate(ctx, user.ID, session.ID, "192.0.2.1"); return err },
+		"Authenticate": func() error { _, err := f.store.Authenticate(ctx, bearer(user.ID, session.ID), "192.0.2.1"); return err },
 		"CreateSession": func() error {
 			_, _, err := f.store.CreateSession(ctx, newSession(user.ID, time.Hour))
 			return err

@@ -357,7 +357,7 @@ func testPersistedSession(f *fixture) {
 	if f.live(user.ID, session.ID) {
 		f.Error("it is live")
 	}
-	if access, err := f.store.Lookup(f.Context(), user.ID, session.ID); access.Live || err != nil {
+	if access, err := f.store.Lookup(f.Context(), bearer(user.ID, session.ID)); access.Live || err != nil {
 		f.Errorf("Lookup %v, %v", access.Live, err)
 	}
 	if _, found, err := f.store.Session(f.Context(), user.ID, session.ID); found || err != nil {

@@ -48,7 +48,7 @@ func TestStore(t *testing.T) {
 func testStore(t *testing.T, c config.Redis) {
 	t.Helper()
 	tests := map[string]func(*fixture){}
-	for _, part := range []map[string]func(*fixture){sessionTests, endTests, userTests, usernameTests, importTests, checkTests, limitTests, faultTests, keyUsageTests} {
+	for _, part := range []map[string]func(*fixture){sessionTests, endTests, userTests, usernameTests, importTests, checkTests, limitTests, faultTests, keyUsageTests, idleTests} {
 		maps.Copy(tests, part)
 	}
 	for _, name := range slices.Sorted(maps.Keys(tests)) {
@@ -163,10 +163,15 @@ func (f *fixture) listed(uid string) []string {
 	return ids
 }
 
+// bearer is whom the token of a session stands for that has an hour to live.
+func bearer(uid, sid string) redisstore.Bearer {
+	return redisstore.Bearer{UserID: uid, SessionID: sid, ExpiresAt: time.Now().Add(time.Hour)}
+}
+
 // live tells whether the token check admits a session.
 func (f *fixture) live(uid, sid string) bool {
 	f.Helper()
-	access, err := f.store.Authenticate(f.Context(), uid, sid, "192.0.2.1")
+	access, err := f.store.Authenticate(f.Context(), bearer(uid, sid), "192.0.2.1")
 	f.must(err)
 	return access.Live
 }

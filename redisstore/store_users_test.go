@@ -130,7 +130,7 @@ func testBanDate(f *fixture) {
 		f.Helper()
 		got, _, err := f.store.User(f.Context(), user.ID)
 		f.must(err)
-		access, err := f.store.Authenticate(f.Context(), user.ID, session.ID, "192.0.2.1")
+		access, err := f.store.Authenticate(f.Context(), bearer(user.ID, session.ID), "192.0.2.1")
 		f.must(err)
 		if !access.Live || access.Banned == got.BannedAt.IsZero() {
 			f.Errorf("banned at %v, but the token check says %+v", got.BannedAt, access)

@@ -134,7 +134,7 @@ func TestSeedersTokensAreLive(t *testing.T) {
 	for user := 5; user < 8; user++ {
 		for k := range 3 {
 			c := importedClaims(now, user, k)
-			access, err := seed.store.Lookup(t.Context(), c.UserID, c.SessionID)
+			access, err := seed.store.Lookup(t.Context(), redisstore.Bearer{UserID: c.UserID, SessionID: c.SessionID, ExpiresAt: c.ExpiresAt})
 			if want := k < 2; err != nil || access.Live != want {
 				t.Errorf("session %d of user %d: live %v, %v; want %v", k, user, access.Live, err, want)
 			}

@@ -65,7 +65,7 @@ func (a *app) examine(ctx context.Context, c config.Config, repair bool) error {
 		r.fail("data", err.Error(), "run it again when Redis is well")
 		return r.end()
 	}
-	examineData(r, found, repair)
+	examineData(r, found, c.Sessions.IdleTimeout > 0, repair)
 	return r.end()
 }
 
@@ -127,13 +127,16 @@ func examineKeys(r *findings, c config.Tokens) {
 	}
 }
 
-func examineData(r *findings, found redisstore.Consistency, repair bool) {
+func examineData(r *findings, found redisstore.Consistency, idling, repair bool) {
 	r.ok("data", fmt.Sprintf("%d sessions of %d users", found.Sessions, found.Users))
 	advice := "sessiond doctor --repair mends it"
 	if repair {
 		advice = "see what was mended below"
 	}
-	if found.Dangling > 0 {
+	switch {
+	case found.Dangling > 0 && idling:
+		r.ok("index", fmt.Sprintf("%d entries without a session, as sessions that idle out leave until the next list", found.Dangling))
+	case found.Dangling > 0:
 		r.warn("index", fmt.Sprintf("%d entries without a session", found.Dangling), advice)
 	}
 	if found.Unindexed > 0 {

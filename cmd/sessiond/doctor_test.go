@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -168,5 +169,23 @@ func TestDoctorRepairsIndexesAndExpiries(t *testing.T) {
 	}
 	if got := sessiond(t, environ, "", "doctor"); verdicts(got.stdout, "index")+verdicts(got.stdout, "expiry") != "okok" {
 		t.Errorf("after: %+v", got)
+	}
+}
+
+// An entry that a session which idled out left behind is no fault.
+func TestDoctorExpectsSessionsToIdleOut(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	environ := append(doctorEnviron(t, server), "SESSIOND_SESSIONS_IDLE_TIMEOUT=1h")
+	rdb, ctx := server.Client(), context.Background()
+	pipe := rdb.Pipeline()
+	pipe.ZAdd(ctx, doctorIndex, redis.Z{Score: 4000000000, Member: "1700000000001"})
+	pipe.Expire(ctx, doctorIndex, time.Hour)
+	if _, err := pipe.Exec(ctx); err != nil {
+		t.Fatal(err)
+	}
+	got := sessiond(t, environ, "", "doctor")
+	if got.code != 0 || verdicts(got.stdout, "index") != "ok" || !strings.Contains(got.stdout, "1 entries") {
+		t.Errorf("%+v", got)
 	}
 }

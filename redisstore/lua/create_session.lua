@@ -2,9 +2,10 @@
 --
 -- KEYS  1 user hash, 2 index, 3 .. 2+n hashes of the n candidate IDs, then one
 --       hash for each known ID
--- ARGV  1 seconds to live, 2 sessions a user may hold, 3 the password hash that
---       was verified, 4 first candidate ID, 5 n, 6 how many of the next are
---       fields and values of the session's own, these, then the known IDs
+-- ARGV  1 seconds to live, 2 seconds to live unused (0 for as long), 3 sessions a
+--       user may hold, 4 the password hash that was verified, 5 first candidate
+--       ID, 6 n, 7 how many of the next are fields and values of the session's
+--       own, these, then the known IDs
 -- Reply {'created', ID, exp} | {'unknown'} | {'changed'} | {'banned'} |
 --       {'retry', now in ms, last ID, index members ...}
 --
@@ -15,8 +16,8 @@
 -- remembers the greatest. 'retry' carries what a next call needs to know, so a
 -- first call with neither candidates nor known IDs is how a caller asks.
 local user, index = KEYS[1], KEYS[2]
-local ttl, cap, hash = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
-local first, n, own = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local ttl, idle, cap, hash = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local first, n, own = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 
 local account = redis.call('HMGET', user, 'passwordHash', 'bannedAt', 'lastSession')
 if not account[1] then return {'unknown'} end
@@ -49,7 +50,7 @@ if id > first + n - 1 then return retry() end
 local key = KEYS[3 + id - first]
 
 local known = {}
-for i = 7 + own, #ARGV do known[ARGV[i]] = KEYS[2 + n + i - 6 - own] end
+for i = 8 + own, #ARGV do known[ARGV[i]] = KEYS[2 + n + i - 7 - own] end
 
 -- The key of a member, or nil. Logins that came in between took IDs among the
 -- candidates, so a rush of them does not send each other back again and again.
@@ -79,8 +80,8 @@ end
 -- The one command that memory can refuse comes before any other write.
 id = string.format('%.0f', id)
 local exp = string.format('%.0f', seconds + ttl)
-redis.call('HSET', key, 'exp', exp, 'createdAt', id, 'updatedAt', id, unpack(ARGV, 7, 6 + own))
-redis.call('EXPIREAT', key, exp)
+redis.call('HSET', key, 'exp', exp, 'createdAt', id, 'updatedAt', id, unpack(ARGV, 8, 7 + own))
+redis.call('EXPIREAT', key, idle > 0 and string.format('%.0f', seconds + math.min(idle, ttl)) or exp)
 redis.call('HSET', user, 'lastSession', id)
 redis.call('ZREMRANGEBYSCORE', index, '-inf', time[1])
 for _, member in ipairs(gone) do redis.call('ZREM', index, member) end

@@ -3,7 +3,8 @@
 --
 -- KEYS  1 user hash, 2 index, then one session hash for each session
 -- ARGV  1 username, 2 password hash, 3 staff (0 or 1), 4 bannedAt in ms or '',
---       5 createdAt in ms, then for each session: ID, exp in s, createdAt in ms, name
+--       5 createdAt in ms, 6 seconds that a session lives unused (0 for as long
+--       as any), then for each session: ID, exp in s, createdAt in ms, name
 -- Reply {'created', number of sessions} | {'updated', the name it had}
 --
 -- One step, so that an import that is cut off leaves no account whose sessions
@@ -20,16 +21,16 @@ else
 end
 if name then return {'updated', name} end
 
-local now, n = tonumber(redis.call('TIME')[1]), 0
-for i = 6, #ARGV, 4 do
+local now, idle, n = tonumber(redis.call('TIME')[1]), tonumber(ARGV[6]), 0
+for i = 7, #ARGV, 4 do
   local id, exp, created, label = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   if tonumber(exp) > now then
-    local key = KEYS[3 + (i - 6) / 4]
+    local key = KEYS[3 + (i - 7) / 4]
     -- Whatever is there outlived its account: a key of another type would fail
     -- half way through, a session's own fields would linger in the new one.
     redis.call('DEL', key)
     redis.call('HSET', key, 'name', label, 'exp', exp, 'createdAt', created, 'updatedAt', created)
-    redis.call('EXPIREAT', key, exp)
+    redis.call('EXPIREAT', key, idle > 0 and string.format('%.0f', math.min(tonumber(exp), now + idle)) or exp)
     redis.call('ZADD', index, exp, id)
     n = n + 1
   end

@@ -1,13 +1,13 @@
 -- mend_session makes a session and its index entry agree.
 --
 -- KEYS  1 index, 2 session hash
--- ARGV  1 session ID
+-- ARGV  1 session ID, 2 seconds that a session lives unused (0 for as long as any)
 -- Reply 'indexed' (a session that the index lacked, or one that lacked its
 --       expiry) | 'dropped' (an entry without a session) | 'fine'
 --
 -- One step, so that a login or an ending that comes between the finding and the
 -- mending is not undone: what is decided is what is there now.
-local index, key, id = KEYS[1], KEYS[2], ARGV[1]
+local index, key, id, idle = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[2])
 
 local exp = tonumber(redis.call('HGET', key, 'exp'))
 if not exp then
@@ -20,6 +20,7 @@ if score == exp and redis.call('TTL', key) ~= -1 and redis.call('TTL', index) ~=
   return 'fine'
 end
 redis.call('ZADD', index, exp, id)
-redis.call('EXPIREAT', key, exp)
+local now = tonumber(redis.call('TIME')[1])
+redis.call('EXPIREAT', key, string.format('%.0f', idle > 0 and math.min(exp, now + idle) or exp))
 redis.call('EXPIREAT', index, redis.call('ZRANGE', index, -1, -1, 'WITHSCORES')[2])
 return 'indexed'
