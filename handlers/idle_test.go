@@ -19,10 +19,14 @@ func TestIdleTimeout(t *testing.T) {
 	g := r.gateway(verifySecret)
 
 	for name, use := range map[string]func(){
-		"a request":             func() { r.get(token, "/users/me/sessions").is(t, 200, "") },
-		"the verify endpoint":   func() { g.get(token, "/verify") },
-		"introspection":         func() { g.introspect(verifySecret, "token="+token) },
-		"a refused login of it": func() { signedIn := loginRequest("ada", password); signedIn.token = token; r.do(signedIn).is(t, 401, "") },
+		"a request":           func() { r.get(token, "/users/me/sessions").is(t, 200, "") },
+		"the verify endpoint": func() { g.get(token, "/verify") },
+		"introspection":       func() { g.introspect(verifySecret, "token="+token) },
+		"a refused login of it": func() {
+			signedIn := loginRequest("ada", password)
+			signedIn.token = token
+			r.do(signedIn).is(t, 401, "")
+		},
 	} {
 		if err := rdb.Expire(ctx, key, time.Minute).Err(); err != nil {
 			t.Fatal(err)

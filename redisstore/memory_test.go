@@ -44,7 +44,11 @@ func TestOutOfMemory(t *testing.T) {
 			_, err := f.store.AddUser(f.Context(), redisstore.NewUser{Username: uniqueName(), PasswordHash: hash})
 			return err
 		},
-		"BanUser":     func() error { _, err := f.store.BanUser(f.Context(), user.ID); return err },
+		"BanUser": func() error { _, err := f.store.BanUser(f.Context(), user.ID); return err },
+		"SetPasswordHash": func() error {
+			_, _, err := f.store.SetPasswordHash(f.Context(), user.ID, "new")
+			return err
+		},
 		"SetStaff":    func() error { _, err := f.store.SetStaff(f.Context(), user.ID, false); return err },
 		"ImportUsers": func() error { return f.store.ImportUsers(f.Context(), []redisstore.ImportedUser{newcomer})[0].Err },
 		"AllowLogin":  func() error { _, err := f.store.AllowLogin(f.Context(), "192.0.2.1"); return err },

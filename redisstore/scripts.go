@@ -20,6 +20,7 @@ var (
 	renameSessionScript   = mustScript("rename_session")
 	createUserScript      = mustScript("create_user")
 	changeUserScript      = mustScript("change_user")
+	setPasswordScript     = mustScript("set_password")
 	removeUserScript      = mustScript("remove_user")
 	importUserScript      = mustScript("import_user")
 	claimUsernameScript   = mustScript("claim_username")

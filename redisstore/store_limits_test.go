@@ -356,7 +356,10 @@ func testContext(f *fixture) {
 	ctx, cancel := context.WithCancel(f.Context())
 	cancel()
 	f.expectErrors(map[string]func() error{
-		"Authenticate": func() error { _, err := f.store.Authenticate(ctx, bearer(user.ID, session.ID), "192.0.2.1"); return err },
+		"Authenticate": func() error {
+			_, err := f.store.Authenticate(ctx, bearer(user.ID, session.ID), "192.0.2.1")
+			return err
+		},
 		"CreateSession": func() error {
 			_, _, err := f.store.CreateSession(ctx, newSession(user.ID, time.Hour))
 			return err

@@ -19,6 +19,8 @@ var userTests = map[string]func(*fixture){
 	"changes reach the account and nobody else": testChanges,
 	"a ban keeps its date":                      testBanDate,
 	"UpgradePasswordHash spares a new password": testUpgrade,
+	"SetPasswordHash ends all sessions":         testSetPassword,
+	"SetPasswordHash catches logins at once":    testSetPasswordAtOnce,
 	"no change makes an account":                testChangeUnknown,
 	"what is no ID or name is nobody":           testNobody,
 	"Users finds all":                           testUsers,
@@ -101,7 +103,7 @@ func testChanges(f *fixture) {
 		want   func(*redisstore.User)
 	}{
 		{func() (bool, error) { return f.store.SetStaff(f.Context(), user.ID, true) }, func(u *redisstore.User) { u.Staff = true }},
-		{func() (bool, error) { return f.store.SetPasswordHash(f.Context(), user.ID, "new") }, func(u *redisstore.User) { u.PasswordHash = "new" }},
+		{func() (bool, error) { return f.store.UpgradePasswordHash(f.Context(), user.ID, hash, "new") }, func(u *redisstore.User) { u.PasswordHash = "new" }},
 		{func() (bool, error) { return f.store.SetStaff(f.Context(), user.ID, false) }, func(u *redisstore.User) { u.Staff = false }},
 	}
 	for i, step := range steps {
@@ -176,15 +178,62 @@ func testUpgrade(f *fixture) {
 	}
 }
 
+func testSetPassword(f *fixture) {
+	user, other := f.user(), f.user()
+	a, b, ghost := f.login(user.ID), f.login(user.ID), f.login(user.ID)
+	foreign := f.login(other.ID)
+	f.must(f.rdb.Del(f.Context(), sessionKey(user.ID, ghost.ID)).Err())
+	for _, want := range []int{2, 0} {
+		if ended, found, err := f.store.SetPasswordHash(f.Context(), user.ID, "new"); ended != want || !found || err != nil {
+			f.Errorf("ended %d, found %v, %v; want %d ended", ended, found, err, want)
+		}
+	}
+	if f.live(user.ID, a.ID) || f.live(user.ID, b.ID) || !f.live(other.ID, foreign.ID) {
+		f.Error("want the other user's session live alone")
+	}
+	if left := f.keys("session*{" + user.ID + "}*"); len(left) != 0 {
+		f.Errorf("keys %q are left", left)
+	}
+	if got, _, err := f.store.User(f.Context(), user.ID); err != nil || got.PasswordHash != "new" {
+		f.Errorf("hash %q, %v", got.PasswordHash, err)
+	}
+	if _, outcome, err := f.store.CreateSession(f.Context(), newSession(user.ID, time.Hour)); outcome != redisstore.PasswordChanged || err != nil {
+		f.Errorf("login with the old hash: %d, %v", outcome, err)
+	}
+}
+
+func testSetPasswordAtOnce(f *fixture) {
+	const logins = 30
+	user := f.user()
+	atOnce(logins+1, func(i int) {
+		if i == logins {
+			if _, found, err := f.store.SetPasswordHash(f.Context(), user.ID, "new"); !found || err != nil {
+				f.Errorf("found %v, %v", found, err)
+			}
+			return
+		}
+		_, outcome, err := f.store.CreateSession(f.Context(), newSession(user.ID, time.Hour))
+		if err != nil || (outcome != redisstore.Created && outcome != redisstore.PasswordChanged) {
+			f.Errorf("outcome %d, %v", outcome, err)
+		}
+	})
+	if left := f.keys("session*{" + user.ID + "}*"); len(left) != 0 {
+		f.Errorf("sessions %q of the old password are left", left)
+	}
+}
+
 func testChangeUnknown(f *fixture) {
 	for _, uid := range []string{uniqueID(), "", "x", "*", "{}"} {
 		for name, change := range map[string]func() (bool, error){
-			"ban":      func() (bool, error) { return f.store.BanUser(f.Context(), uid) },
-			"unban":    func() (bool, error) { return f.store.UnbanUser(f.Context(), uid) },
-			"staff":    func() (bool, error) { return f.store.SetStaff(f.Context(), uid, true) },
-			"password": func() (bool, error) { return f.store.SetPasswordHash(f.Context(), uid, hash) },
-			"upgrade":  func() (bool, error) { return f.store.UpgradePasswordHash(f.Context(), uid, hash, hash) },
-			"remove":   func() (bool, error) { return f.store.RemoveUser(f.Context(), uid) },
+			"ban":   func() (bool, error) { return f.store.BanUser(f.Context(), uid) },
+			"unban": func() (bool, error) { return f.store.UnbanUser(f.Context(), uid) },
+			"staff": func() (bool, error) { return f.store.SetStaff(f.Context(), uid, true) },
+			"password": func() (bool, error) {
+				_, found, err := f.store.SetPasswordHash(f.Context(), uid, hash)
+				return found, err
+			},
+			"upgrade": func() (bool, error) { return f.store.UpgradePasswordHash(f.Context(), uid, hash, hash) },
+			"remove":  func() (bool, error) { return f.store.RemoveUser(f.Context(), uid) },
 		} {
 			if found, err := change(); found || err != nil {
 				f.Errorf("%s of %q: %v, %v", name, uid, found, err)

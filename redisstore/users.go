@@ -197,15 +197,31 @@ func (s *Store) SetStaff(ctx context.Context, uid string, staff bool) (bool, err
 	return s.changeUser(ctx, uid, "staff", boolText(staff), "")
 }
 
-// SetPasswordHash replaces a user's password. The flag tells whether there is
-// such a user.
-func (s *Store) SetPasswordHash(ctx context.Context, uid, hash string) (bool, error) {
-	return s.changeUser(ctx, uid, "passwordHash", hash, "")
+// SetPasswordHash replaces a user's password and ends all of the user's sessions
+// in the same step; it returns how many. The flag tells whether there is such a
+// user.
+func (s *Store) SetPasswordHash(ctx context.Context, uid, hash string) (ended int, found bool, err error) {
+	if !ValidUserID(uid) {
+		return 0, false, nil
+	}
+	ctx, cancel := s.withTimeout(ctx)
+	defer cancel()
+	known, err := s.indexed(ctx, uid)
+	if err != nil {
+		return 0, false, fmt.Errorf("set the password of user %s: %w", uid, err)
+	}
+	verdict, sids, err := s.settle(ctx, s.runReplicated, setPasswordScript, known, func(known []string) ([]string, []any) {
+		return append([]string{userKey(uid), indexKey(uid)}, sessionKeys(uid, known)...), appendArgs([]any{hash}, known)
+	})
+	if err != nil {
+		return 0, false, fmt.Errorf("set the password of user %s: %w", uid, err)
+	}
+	return len(sids), verdict == "changed", nil
 }
 
 // UpgradePasswordHash replaces one hash of a password with another of the same
-// password. The flag tells whether it did: a password that was changed
-// meanwhile stays.
+// password, so that the sessions go on. The flag tells whether it did: a password
+// that was changed meanwhile stays.
 func (s *Store) UpgradePasswordHash(ctx context.Context, uid, from, to string) (bool, error) {
 	return s.changeUser(ctx, uid, "passwordHash", to, from)
 }

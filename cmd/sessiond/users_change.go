@@ -31,13 +31,19 @@ func newUsersUnbanCommand(a *app) *cobra.Command {
 func newUsersSetPasswordCommand(a *app) *cobra.Command {
 	return a.newUserChange("set-password USER", "Give an account a new password",
 		"Give an account a new password, which is asked for on a terminal, and is otherwise\n"+
-			"the first line of standard input. Its sessions go on: sessions end --all ends them.",
+			"the first line of standard input. All its sessions end in the same step; it prints\n"+
+			"how many those were.",
 		func(ctx context.Context, store *redisstore.Store, user redisstore.User, c config.Config) (bool, error) {
 			hash, err := a.readPasswordHash(ctx, c)
 			if err != nil {
 				return false, err
 			}
-			return store.SetPasswordHash(ctx, user.ID, hash)
+			ended, found, err := store.SetPasswordHash(ctx, user.ID, hash)
+			if err != nil || !found {
+				return found, err
+			}
+			_, err = fmt.Fprintf(a.stdout, "%s ended\n", counted(ended, "session"))
+			return true, err
 		})
 }
 
@@ -56,8 +62,7 @@ func newUsersRemoveCommand(a *app) *cobra.Command {
 // userChange changes an account. The flag tells whether it was still there.
 type userChange func(context.Context, *redisstore.Store, redisstore.User, config.Config) (bool, error)
 
-// newUserChange returns a command that changes one account and says nothing
-// unless it fails.
+// newUserChange returns a command that changes one account.
 func (a *app) newUserChange(use, short, long string, change userChange) *cobra.Command {
 	return &cobra.Command{
 		Use:   use,

@@ -348,11 +348,15 @@ func TestCommandsActOnTheNextRequest(t *testing.T) {
 	sh.ok("users", "set-staff", "alice", "true")
 	request("staff again", http.MethodGet, "/users/1700000000000/sessions", "", http.StatusNotFound)
 
-	sh.okWith("new secret\n", "users", "set-password", "alice")
-	own("with a new password", http.StatusOK)
+	if got := sh.okWith("new secret\n", "users", "set-password", "alice"); got != "1 session ended\n" {
+		t.Errorf("set-password printed %q", got)
+	}
+	own("with a new password", http.StatusUnauthorized)
 	request("the old password", http.MethodPost, "/login", `{"username":"alice","password":"secret"}`, http.StatusUnauthorized)
 	request("the new password", http.MethodPost, "/login", `{"username":"alice","password":"new secret"}`, http.StatusCreated)
 
+	login()
+	own("after another login", http.StatusOK)
 	sh.ok("sessions", "end", "alice", session.ID)
 	own("ended", http.StatusUnauthorized)
 	login()

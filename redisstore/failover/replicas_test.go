@@ -68,7 +68,7 @@ func TestTooFewReplicas(t *testing.T) {
 		"EndSessions":     func() error { _, err := r.own.EndSessions(ctx, user.ID, []string{sessions[1].sid}); return err },
 		"EndAllSessions":  func() error { _, err := r.own.EndAllSessions(ctx, user.ID, sessions[0].sid); return err },
 		"BanUser":         func() error { _, err := r.own.BanUser(ctx, banned.ID); return err },
-		"SetPasswordHash": func() error { _, err := r.own.SetPasswordHash(ctx, banned.ID, banned.PasswordHash); return err },
+		"SetPasswordHash": func() error { _, _, err := r.own.SetPasswordHash(ctx, banned.ID, banned.PasswordHash); return err },
 		"SetStaff":        func() error { _, err := r.own.SetStaff(ctx, banned.ID, false); return err },
 		"RemoveUser":      func() error { _, err := r.own.RemoveUser(ctx, removed.ID); return err },
 	}
