@@ -12,28 +12,44 @@ import (
 	"github.com/sessiond/sessiond/redisstore/redistest"
 )
 
-// nginx runs deploy/nginx.conf as it is, with files of the test's own for what
-// differs from place to place.
+// nginx runs with a configuration of deploy and what differs from place to place.
 type nginx struct {
 	*program
 	dir, address string
 }
 
-// startNginx runs nginx in front of servers.
+// startNginx runs deploy/nginx.conf as it is in front of servers, with files of
+// the test's own beside it.
 func startNginx(t *testing.T, servers ...string) *nginx {
 	t.Helper()
-	n := &nginx{dir: t.TempDir(), address: freeAddress(t)}
-	conf, err := os.ReadFile("../../deploy/nginx.conf")
-	if err != nil {
-		t.Fatal(err)
-	}
+	n := newNginx(t)
 	if err := os.Mkdir(filepath.Join(n.dir, "nginx"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	n.write(t, "nginx.conf", string(conf))
+	n.write(t, "nginx.conf", readFile(t, "../../deploy/nginx.conf"))
 	n.write(t, "nginx/listen.conf", "listen "+n.address+";\n")
 	n.setServers(t, servers...)
+	n.start(t)
+	return n
+}
 
+func newNginx(t *testing.T) *nginx {
+	t.Helper()
+	return &nginx{dir: t.TempDir(), address: freeAddress(t)}
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// start runs nginx with the files that were written.
+func (n *nginx) start(t *testing.T) {
+	t.Helper()
 	path := installed(t, "nginx")
 	n.program = startProgram(t, nil, path, n.arguments()...)
 	t.Cleanup(func() {
@@ -53,7 +69,6 @@ func startNginx(t *testing.T, servers ...string) *nginx {
 	if n.exited() {
 		t.Fatalf("nginx ended:\n%s", &n.stderr)
 	}
-	return n
 }
 
 func (n *nginx) arguments() []string {

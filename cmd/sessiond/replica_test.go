@@ -63,8 +63,8 @@ func (d *deployment) addUser(name string) {
 type replica struct {
 	*program
 	// environ are its settings with its addresses, which it keeps.
-	environ        []string
-	address, admin string
+	environ                []string
+	address, admin, verify string
 }
 
 // start runs a replica on addresses that are free.
@@ -93,6 +93,7 @@ func startServe(t *testing.T, environ []string) *replica {
 		}
 		r.address, _ = line["address"].(string)
 		r.admin, _ = line["admin"].(string)
+		r.verify, _ = line["verify"].(string)
 		return true
 	})
 	if r.address == "" {
