@@ -33,6 +33,7 @@ func (a *app) serve(ctx context.Context) error {
 	}
 	log := newLogger(a.stderr, c.Log)
 	redisLog.Store(log)
+	tuneGC()
 
 	keyring, err := tokens.LoadKeyring(c.Tokens.KeyDirectory)
 	if err != nil {
