@@ -119,18 +119,23 @@ func (c *comparison) measureSpeed(ctx context.Context, l *lab, variants []string
 
 // startVariant runs one of the servers on a database that it has to itself.
 func (l *lab) startVariant(ctx context.Context, name, redisAddress string, db int) (server, error) {
-	if name != "sessiond" {
+	if name != "sessiond" && name != "verify" {
 		return l.startPeer(ctx, name, redisAddress, db, rotation)
 	}
 	keys, err := l.keyDirectory()
 	if err != nil {
 		return server{}, err
 	}
-	headers := l.file(fmt.Sprintf("sessiond-%d.headers", len(l.children)))
+	headers := l.file(fmt.Sprintf("%s-%d.headers", name, len(l.children)))
 	if err := seedLogins(ctx, redisAddress, db, keys, headers, somePasswordHash); err != nil {
 		return server{}, err
 	}
-	s, err := l.startSessiond(ctx, redisAddress, db, keys)
+	var s server
+	if name == "verify" {
+		s, err = l.startVerify(ctx, redisAddress, db, keys)
+	} else {
+		s, err = l.startSessiond(ctx, redisAddress, db, keys)
+	}
 	s.target.headers = headers
 	return s, err
 }

@@ -10,6 +10,7 @@ import (
 var titles = map[string]string{
 	"floor":    "floor: net/http, one GET",
 	"sessiond": "sessiond",
+	"verify":   "sessiond for gateways: /verify",
 	"naive":    "naive: verify, four round trips",
 	"scs":      "alexedwards/scs",
 	"express":  "express-session, connect-redis",
@@ -77,7 +78,7 @@ func (c *comparison) chart() chart {
 				continue
 			}
 			p.bars = append(p.bars, bar{
-				label: titles[m.Server], value: m.Ratio, ours: m.Server == "sessiond",
+				label: titles[m.Server], value: m.Ratio, ours: m.Server == "sessiond" || m.Server == "verify",
 				text: fmt.Sprintf("%.2f · %.0f/s, p99 %.1f ms", m.Ratio.Median, m.PerSecond.Median, m.P99.Median/1000),
 			})
 		}

@@ -67,14 +67,19 @@ func TestStartServerTellsWhyItEnded(t *testing.T) {
 func TestCheckEach(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("X-Key") == "known" {
-			return
+		switch r.Header.Get("X-Key") {
+		case "known":
+		case "nothing to send":
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			// To wrk that is a success.
+			http.Redirect(w, r, "/elsewhere", http.StatusFound)
 		}
-		// To wrk that is a success.
-		http.Redirect(w, r, "/elsewhere", http.StatusFound)
 	}))
 	t.Cleanup(server.Close)
-	for lines, ok := range map[string]bool{"X-Key: known\nX-Key: known\n": true, "X-Key: known\nX-Key: unknown\n": false} {
+	for lines, ok := range map[string]bool{
+		"X-Key: known\nX-Key: nothing to send\n": true, "X-Key: known\nX-Key: unknown\n": false,
+	} {
 		path := filepath.Join(t.TempDir(), "headers")
 		if err := os.WriteFile(path, []byte(lines), 0o600); err != nil {
 			t.Fatal(err)

@@ -26,7 +26,7 @@ type options struct {
 	stormRate        int
 }
 
-var allVariants = []string{"floor", "sessiond", "naive", "scs", "express"}
+var allVariants = []string{"floor", "sessiond", "verify", "naive", "scs", "express"}
 
 // partsOf are what a command measures, one after the other.
 var partsOf = map[string][]string{

@@ -94,6 +94,17 @@ func (l *lab) startSessiond(ctx context.Context, redisAddress string, db int, ke
 	return server{name: "sessiond", child: p, target: target{url: "http://" + address + "/api/users/me/sessions/me"}}, nil
 }
 
+// startVerify is startSessiond with what gateways ask as the target.
+func (l *lab) startVerify(ctx context.Context, redisAddress string, db int, keys string) (server, error) {
+	address, err := freeAddress(ctx)
+	if err != nil {
+		return server{}, err
+	}
+	s, err := l.startSessiond(ctx, redisAddress, db, keys, "SESSIOND_VERIFY_ADDRESS="+address)
+	s.name, s.target.url = "verify", "http://"+address+"/verify"
+	return s, err
+}
+
 // log is an absolute path: sessiond runs in the lab's directory.
 func (l *lab) log() string {
 	path, err := filepath.Abs(l.options.log)
