@@ -107,10 +107,11 @@ func sessionsDeleted(count int) successBody {
 
 // setQuota tells the client how much of a limit is left.
 func setQuota(w http.ResponseWriter, q redisstore.Quota) {
+	// In the canonical form: with Set, each request would have to find it.
 	h := w.Header()
-	h.Set("RateLimit-Limit", strconv.Itoa(q.Limit))
-	h.Set("RateLimit-Remaining", strconv.Itoa(q.Remaining))
-	h.Set("RateLimit-Reset", seconds(max(q.Reset, 0)))
+	h["Ratelimit-Limit"] = []string{strconv.Itoa(q.Limit)}
+	h["Ratelimit-Remaining"] = []string{strconv.Itoa(q.Remaining)}
+	h["Ratelimit-Reset"] = []string{seconds(max(q.Reset, 0))}
 }
 
 // retryAfter never says "at once" to a request that was refused.

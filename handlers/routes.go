@@ -23,6 +23,15 @@ func (a *API) routes() http.Handler {
 		root.Handle(a.options.BasePath+path, a.handle(h)).Methods(methods...)
 	}
 
+	// The router tries one after the other: what is asked most comes first.
+	route("GET", "/users/{uid}/sessions/{sid}", a.signedIn(a.getSession))
+	route("GET", "/users/{uid}/sessions", a.signedIn(a.listSessions))
+	route("POST", "/users/{uid}/sessions", a.signedIn(a.createScopedSession))
+	route("DELETE", "/users/{uid}/sessions", a.signedIn(a.deleteSessions))
+	route("DELETE", "/users/{uid}/sessions/all", a.signedIn(a.deleteAllSessions))
+	route("DELETE", "/users/{uid}/sessions/{sid}", a.signedIn(a.deleteSession))
+	route("PUT", "/users/{uid}/sessions/{sid}/name", a.signedIn(a.renameSession))
+
 	// The login has a limit of its own; all else is under the API's.
 	route("POST", "/login", a.countLogins(a.login))
 
@@ -32,14 +41,6 @@ func (a *API) routes() http.Handler {
 	route("GET", "/openapi.json", a.limited(a.openAPI))
 	route("GET", "/docs", a.limited(a.docs))
 	route("GET", "/docs/{file}", a.limited(a.docs))
-
-	route("GET", "/users/{uid}/sessions", a.signedIn(a.listSessions))
-	route("POST", "/users/{uid}/sessions", a.signedIn(a.createScopedSession))
-	route("DELETE", "/users/{uid}/sessions", a.signedIn(a.deleteSessions))
-	route("DELETE", "/users/{uid}/sessions/all", a.signedIn(a.deleteAllSessions))
-	route("GET", "/users/{uid}/sessions/{sid}", a.signedIn(a.getSession))
-	route("DELETE", "/users/{uid}/sessions/{sid}", a.signedIn(a.deleteSession))
-	route("PUT", "/users/{uid}/sessions/{sid}/name", a.signedIn(a.renameSession))
 
 	// The page for people is no part of the API: no limit counts it.
 	sessionsPage := webpage.New(a.options.BasePath)
