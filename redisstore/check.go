@@ -44,10 +44,11 @@ func (s *Store) Authenticate(ctx context.Context, b Bearer, address string) (Acc
 	counter := userCounterKey(b.UserID, window.number)
 	lookup := s.newSessionLookup(ctx, b)
 	charge := s.charge(ctx, window, counter)
-	if err := s.checks.do(ctx, charge.cmds(lookup.cmds()...)...); err != nil {
+	generation, err := s.checks.doWith(ctx, s.generations.key(b.UserID), charge.cmds(lookup.cmds()...)...)
+	if err != nil {
 		return Access{}, fmt.Errorf("check a token: %w", err)
 	}
-	access, err := lookup.access()
+	access, err := lookup.access(generation)
 	if err != nil {
 		return Access{}, fmt.Errorf("check a token: %w", err)
 	}
@@ -73,10 +74,11 @@ func (s *Store) Lookup(ctx context.Context, b Bearer) (Access, error) {
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()
 	lookup := s.newSessionLookup(ctx, b)
-	if err := s.checks.do(ctx, lookup.cmds()...); err != nil {
+	generation, err := s.checks.doWith(ctx, s.generations.key(b.UserID), lookup.cmds()...)
+	if err != nil {
 		return Access{}, fmt.Errorf("look up a session: %w", err)
 	}
-	return lookup.access()
+	return lookup.access(generation)
 }
 
 // sessionLookup is the commands that read a session and its account; the replies
@@ -111,9 +113,9 @@ func (s *Store) idleExpiry(signed time.Time) time.Time {
 	return until
 }
 
-// cmds has room for those of a charge.
+// cmds has room for those of a charge and for the generation.
 func (l sessionLookup) cmds() []redis.Cmder {
-	cmds := append(make([]redis.Cmder, 0, 5), l.session, l.user)
+	cmds := append(make([]redis.Cmder, 0, 6), l.session, l.user)
 	if l.renewal != nil {
 		cmds = append(cmds, l.renewal)
 	}
@@ -123,7 +125,7 @@ func (l sessionLookup) cmds() []redis.Cmder {
 // The fields as arguments of a command, made once: each would otherwise be
 // allocated anew for every request.
 var (
-	sessionArgs = appendArgs(nil, sessionFields)
+	sessionArgs = appendArgs(nil, checkedFields)
 	accessArgs  = appendArgs(nil, []string{"staff", "bannedAt"})
 )
 
@@ -132,9 +134,13 @@ func newHMGet(ctx context.Context, key string, fields []any) *redis.SliceCmd {
 	return redis.NewSliceCmd(ctx, append(append(args, "hmget", key), fields...)...)
 }
 
-// access reads both replies, each with its own error: a session that could not
-// be read is no dead session.
-func (l sessionLookup) access() (Access, error) {
+// access reads the replies, each with its own error: a session that could not be
+// read is no dead session.
+func (l sessionLookup) access(generation *redis.StringCmd) (Access, error) {
+	current, err := readGeneration(generation)
+	if err != nil {
+		return Access{}, err
+	}
 	sessionValues, err := l.session.Result()
 	if err != nil {
 		return Access{}, fmt.Errorf("read the session: %w", err)
@@ -147,7 +153,7 @@ func (l sessionLookup) access() (Access, error) {
 	if l.renewal != nil && l.renewal.Err() != nil {
 		return Access{}, fmt.Errorf("renew the session: %w", l.renewal.Err())
 	}
-	session, found, err := parseSession(l.sid, sessionValues)
+	session, found, err := parseChecked(l.sid, sessionValues, current)
 	if err != nil || !found {
 		return Access{}, err
 	}

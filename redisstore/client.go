@@ -58,6 +58,8 @@ type Store struct {
 	hints   *expiryHints
 	metrics *metrics
 	layout  *layoutWatch
+
+	generations generations
 }
 
 // New returns a store on rdb, which the store closes.
@@ -72,6 +74,8 @@ func New(rdb redis.UniversalClient, options Options) *Store {
 		hints:   newExpiryHints(),
 		metrics: m,
 		layout:  newLayoutWatch(rdb),
+
+		generations: newGenerations(rdb),
 	}
 }
 

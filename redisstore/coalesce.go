@@ -47,9 +47,13 @@ type coalescer struct {
 type exchange struct {
 	ctx  context.Context //nolint:containedctx // It lives as long as the call that made it.
 	cmds []redis.Cmder
-	// sent tells whether the commands ran; it is to be read after done.
-	sent bool
-	done chan struct{}
+	// key is what doWith reads for it, empty where it is do's.
+	key string
+	// sent tells whether the commands ran, value is the one of key; both are to
+	// be read after done.
+	sent  bool
+	value *redis.StringCmd
+	done  chan struct{}
 }
 
 func newCoalescer(rdb redis.UniversalClient, timeout time.Duration) *coalescer {
@@ -63,26 +67,40 @@ func newCoalescer(rdb redis.UniversalClient, timeout time.Duration) *coalescer {
 // returned is the context's: the commands are then still being written to and
 // must not be read.
 func (c *coalescer) do(ctx context.Context, cmds ...redis.Cmder) error {
+	_, err := c.doWith(ctx, "", cmds...)
+	return err
+}
+
+// doWith is do for commands that need the value of a key beside them. Exchanges
+// that leave together share one GET of it, behind all their commands: the key
+// must be one that has the same value for all, which it has where they can be
+// together, off a cluster.
+func (c *coalescer) doWith(ctx context.Context, key string, cmds ...redis.Cmder) (*redis.StringCmd, error) {
 	c.mu.Lock()
 	if c.unlimited || c.active < c.distance.straight() {
 		c.active++
 		c.mu.Unlock()
+		var value *redis.StringCmd
+		if key != "" {
+			value = redis.NewStringCmd(ctx, "get", key)
+			cmds = append(cmds, value)
+		}
 		took := c.send(ctx, cmds)
 		c.next(took)
-		return nil
+		return value, nil
 	}
-	e := &exchange{ctx: ctx, cmds: cmds, done: make(chan struct{})}
+	e := &exchange{ctx: ctx, cmds: cmds, key: key, done: make(chan struct{})}
 	c.pending = append(c.pending, e)
 	c.mu.Unlock()
 
 	select {
 	case <-e.done:
 		if !e.sent {
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
-		return nil
+		return e.value, nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 
@@ -125,16 +143,24 @@ func (c *coalescer) take(took time.Duration) []*exchange {
 }
 
 func (c *coalescer) sendBatch(batch []*exchange) time.Duration {
-	cmds := make([]redis.Cmder, 0, len(batch)*len(batch[0].cmds))
+	ctx, cancel := context.WithTimeout(context.Background(), c.timeout)
+	defer cancel()
+	cmds := make([]redis.Cmder, 0, 1+len(batch)*len(batch[0].cmds))
+	var value *redis.StringCmd
 	for _, e := range batch {
 		// Nobody waits for the others any more, so nobody shall pay for them.
 		if e.ctx.Err() == nil {
 			e.sent = true
 			cmds = append(cmds, e.cmds...)
+			if e.key != "" && value == nil {
+				value = redis.NewStringCmd(ctx, "get", e.key)
+			}
+			e.value = value
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), c.timeout)
-	defer cancel()
+	if value != nil {
+		cmds = append(cmds, value)
+	}
 	took := c.send(ctx, cmds)
 	for _, e := range batch {
 		close(e.done)

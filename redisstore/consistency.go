@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +19,8 @@ type Consistency struct {
 	// leave behind until the next list; Unindexed are sessions without an index
 	// entry, or with one that says another expiry.
 	Dangling, Unindexed int
+	// Ended are sessions that ended with everybody's and are not deleted yet.
+	Ended int
 	// Immortal are sessions, indexes and counters without an expiry.
 	Immortal int
 	// Mended is how many of these faults of sessions and entries are no more.
@@ -144,28 +147,48 @@ func (c *consistencyCheck) expiries(ctx context.Context, keys []string) ([]sessi
 
 // sessions compares each session with its index entry.
 func (c *consistencyCheck) sessions(ctx context.Context, refs []sessionRef) error {
-	expiries := make([]*redis.StringCmd, len(refs))
+	sessions := make([]*redis.SliceCmd, len(refs))
+	generations := make([]*redis.StringCmd, len(refs))
 	scores := make([]*redis.FloatCmd, len(refs))
 	err := c.pipelined(ctx, func(ctx context.Context, pipe redis.Pipeliner) {
 		for i, ref := range refs {
-			expiries[i] = pipe.HGet(ctx, sessionKey(ref.uid, ref.sid), "exp")
+			sessions[i] = pipe.HMGet(ctx, sessionKey(ref.uid, ref.sid), "exp", "gen")
+			generations[i] = pipe.Get(ctx, c.store.generations.key(ref.uid))
 			scores[i] = pipe.ZScore(ctx, indexKey(ref.uid), ref.sid)
 		}
 	})
 	if err != nil {
 		return err
 	}
-	var wrong []sessionRef
+	var wrong, ended []sessionRef
 	for i, ref := range refs {
-		exp, err := expiries[i].Int64()
+		current, err := readGeneration(generations[i])
+		if err != nil {
+			return err
+		}
+		values := sessions[i].Val()
+		if len(values) != 2 {
+			continue // Another type of key.
+		}
+		text, _ := values[0].(string)
+		exp, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
 			continue // It has ended meanwhile, or is no session of ours.
+		}
+		if !bornIn(values[1], current) {
+			ended = append(ended, ref)
+			continue
 		}
 		if score, err := scores[i].Result(); err != nil || int64(score) != exp {
 			wrong = append(wrong, ref)
 		}
 	}
 	c.found.Unindexed += len(wrong)
+	c.found.Ended += len(ended)
+	c.found.Sessions -= len(ended)
+	if err := c.sweep(ctx, ended); err != nil {
+		return err
+	}
 	return c.mend(ctx, wrong)
 }
 
@@ -218,28 +241,6 @@ func (c *consistencyCheck) members(ctx context.Context, refs []sessionRef) error
 	}
 	c.found.Dangling += len(dangling)
 	return c.mend(ctx, dangling)
-}
-
-func (c *consistencyCheck) mend(ctx context.Context, refs []sessionRef) error {
-	if !c.repair || len(refs) == 0 {
-		return nil
-	}
-	ctx, cancel := c.store.withTimeout(ctx)
-	defer cancel()
-	calls := make([]scriptCall, len(refs))
-	for i, ref := range refs {
-		calls[i] = scriptCall{mendSessionScript, []string{indexKey(ref.uid), sessionKey(ref.uid, ref.sid)}, []any{ref.sid, c.store.idleSeconds()}}
-	}
-	for _, reply := range c.store.runAll(ctx, calls) {
-		verdict, err := reply.Text()
-		if err != nil {
-			return fmt.Errorf("mend a session: %w", err)
-		}
-		if verdict != "fine" {
-			c.found.Mended++
-		}
-	}
-	return nil
 }
 
 func (c *consistencyCheck) pipelined(ctx context.Context, fill func(context.Context, redis.Pipeliner)) error {

@@ -121,7 +121,7 @@ func newestSessions(sessions []ImportedSession, now int64, limit int) (kept []Im
 }
 
 func (s *Store) importCall(user User, sessions []ImportedSession) scriptCall {
-	keys := []string{userKey(user.ID), indexKey(user.ID)}
+	keys := []string{s.generations.key(user.ID), userKey(user.ID), indexKey(user.ID)}
 	banned := ""
 	if !user.BannedAt.IsZero() {
 		banned = strconv.FormatInt(user.BannedAt.UnixMilli(), 10)

@@ -79,6 +79,10 @@ func TestOutOfMemory(t *testing.T) {
 		t.Errorf("RemoveUser = %v, %v", unbanned, err)
 	}
 
+	if ended, err := f.store.EndEveryone(f.Context(), nil); err != nil {
+		t.Errorf("EndEveryone = %d, %v", ended, err)
+	}
+
 	setMaxMemory("0")
 	f.importOne(f.store, newcomer)
 	if !f.live(newcomer.User.ID, "1690000000") {

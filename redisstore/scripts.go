@@ -4,25 +4,28 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
 
-//go:embed lua/*.lua
+//go:embed lua/*.lua lua/shared/*.lua
 var luaFiles embed.FS
 
 var (
-	createSessionScript   = mustScript("create_session")
-	listSessionsScript    = mustScript("list_sessions")
-	endSessionsScript     = mustScript("end_sessions")
-	endAllSessionsScript  = mustScript("end_all_sessions")
+	createSessionScript   = mustScript("create_session", "generation")
+	listSessionsScript    = mustScript("list_sessions", "generation")
+	endSessionsScript     = mustScript("end_sessions", "generation")
+	endAllSessionsScript  = mustScript("end_all_sessions", "generation")
+	endEveryoneScript     = mustScript("end_everyone")
+	sweepSessionScript    = mustScript("sweep_session", "generation")
 	touchSessionScript    = mustScript("touch_session")
-	renameSessionScript   = mustScript("rename_session")
+	renameSessionScript   = mustScript("rename_session", "generation")
 	createUserScript      = mustScript("create_user")
 	changeUserScript      = mustScript("change_user")
-	setPasswordScript     = mustScript("set_password")
+	setPasswordScript     = mustScript("set_password", "generation")
 	removeUserScript      = mustScript("remove_user")
-	importUserScript      = mustScript("import_user")
+	importUserScript      = mustScript("import_user", "generation")
 	claimUsernameScript   = mustScript("claim_username")
 	confirmUsernameScript = mustScript("confirm_username")
 	releaseUsernameScript = mustScript("release_username")
@@ -36,14 +39,22 @@ type script struct {
 	source, digest string
 }
 
-// mustScript panics where the program was built without the file: no input can
-// bring that about.
-func mustScript(name string) script {
-	source, err := luaFiles.ReadFile("lua/" + name + ".lua")
-	if err != nil {
-		panic(err) //nolint:forbidigo // See above.
+// mustScript returns a script behind the functions of shared files. It panics
+// where the program was built without a file: no input can bring that about.
+func mustScript(name string, shared ...string) script {
+	var source strings.Builder
+	files := make([]string, 0, len(shared)+1)
+	for _, file := range shared {
+		files = append(files, "shared/"+file)
 	}
-	return script{source: string(source), digest: redis.NewScript(string(source)).Hash()}
+	for _, file := range append(files, name) {
+		text, err := luaFiles.ReadFile("lua/" + file + ".lua")
+		if err != nil {
+			panic(err) //nolint:forbidigo // See above.
+		}
+		source.Write(text)
+	}
+	return script{source: source.String(), digest: redis.NewScript(source.String()).Hash()}
 }
 
 // run runs a script by its digest and sends it whole where Redis does not know

@@ -86,11 +86,24 @@ func (s *Store) Session(ctx context.Context, uid, sid string) (Session, bool, er
 	}
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()
-	values, err := s.rdb.HMGet(ctx, sessionKey(uid, sid), sessionFields...).Result()
+	var reply *redis.SliceCmd
+	var generation *redis.StringCmd
+	err := pipelined(ctx, s.rdb, func(pipe redis.Pipeliner) {
+		reply = pipe.HMGet(ctx, sessionKey(uid, sid), checkedFields...)
+		generation = pipe.Get(ctx, s.generations.key(uid))
+	})
 	if err != nil {
 		return Session{}, false, fmt.Errorf("read session %s: %w", sid, err)
 	}
-	session, found, err := parseSession(sid, values)
+	values, err := reply.Result()
+	if err != nil {
+		return Session{}, false, fmt.Errorf("read session %s: %w", sid, err)
+	}
+	current, err := readGeneration(generation)
+	if err != nil {
+		return Session{}, false, err
+	}
+	session, found, err := parseChecked(sid, values, current)
 	if err != nil || !found || !session.ExpiresAt.After(time.Now()) {
 		return Session{}, false, err
 	}
@@ -101,22 +114,28 @@ func (s *Store) Session(ctx context.Context, uid, sid string) (Session, bool, er
 func (s *Store) LiveSessions(ctx context.Context, uid string, sids []string) ([]string, error) {
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()
-	replies := make([]*redis.IntCmd, len(sids))
+	replies := make([]*redis.SliceCmd, len(sids))
+	var generation *redis.StringCmd
 	err := pipelined(ctx, s.rdb, func(pipe redis.Pipeliner) {
 		for i, sid := range sids {
-			replies[i] = pipe.Exists(ctx, sessionKey(uid, sid))
+			replies[i] = pipe.HMGet(ctx, sessionKey(uid, sid), "exp", "gen")
 		}
+		generation = pipe.Get(ctx, s.generations.key(uid))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("look for sessions: %w", err)
 	}
+	current, err := readGeneration(generation)
+	if err != nil {
+		return nil, err
+	}
 	var live []string
 	for i, sid := range sids {
-		n, err := replies[i].Result()
+		values, err := replies[i].Result()
 		if err != nil {
 			return nil, fmt.Errorf("look for session %s: %w", sid, err)
 		}
-		if n > 0 {
+		if len(values) == 2 && values[0] != nil && bornIn(values[1], current) {
 			live = append(live, sid)
 		}
 	}
@@ -164,7 +183,7 @@ func (s *Store) list(ctx context.Context, uid string, fields []string) ([][]stri
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()
 	_, values, err := s.settle(ctx, s.run, listSessionsScript, nil, func(known []string) ([]string, []any) {
-		keys := append([]string{indexKey(uid)}, sessionKeys(uid, known)...)
+		keys := append([]string{s.generations.key(uid), indexKey(uid)}, sessionKeys(uid, known)...)
 		return keys, appendArgs(appendArgs([]any{len(fields)}, fields), known)
 	})
 	if err != nil {

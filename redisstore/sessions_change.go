@@ -19,7 +19,7 @@ func (s *Store) EndSessions(ctx context.Context, uid string, sids []string) ([]s
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()
 	valid := slices.DeleteFunc(slices.Clone(sids), func(sid string) bool { return !ValidSessionID(sid) })
-	keys := append([]string{indexKey(uid)}, sessionKeys(uid, valid)...)
+	keys := append([]string{s.generations.key(uid), indexKey(uid)}, sessionKeys(uid, valid)...)
 	ended, err := s.runReplicated(ctx, endSessionsScript, keys, appendArgs(nil, valid)...).StringSlice()
 	if err != nil {
 		return nil, fmt.Errorf("end sessions: %w", err)
@@ -41,7 +41,7 @@ func (s *Store) EndAllSessions(ctx context.Context, uid, keep string) ([]string,
 	}
 	_, ended, err := s.settle(ctx, s.runReplicated, endAllSessionsScript, known, func(known []string) ([]string, []any) {
 		known = slices.DeleteFunc(known, func(sid string) bool { return sid == keep })
-		return append([]string{indexKey(uid)}, sessionKeys(uid, known)...), appendArgs([]any{keep}, known)
+		return append([]string{s.generations.key(uid), indexKey(uid)}, sessionKeys(uid, known)...), appendArgs([]any{keep}, known)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("end all sessions: %w", err)
@@ -79,7 +79,7 @@ func (s *Store) RenameSession(ctx context.Context, uid, sid, name string) (bool,
 	}
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()
-	renamed, err := s.run(ctx, renameSessionScript, []string{sessionKey(uid, sid)}, name).Bool()
+	renamed, err := s.run(ctx, renameSessionScript, []string{s.generations.key(uid), sessionKey(uid, sid)}, name).Bool()
 	if err != nil {
 		return false, fmt.Errorf("rename a session: %w", err)
 	}

@@ -94,7 +94,7 @@ func (s *Store) CreateSession(ctx context.Context, n NewSession) (Session, Creat
 			}
 			known = state[2:]
 		}
-		keys := append([]string{userKey(n.UserID), indexKey(n.UserID)}, sessionKeys(n.UserID, slices.Concat(offered, known))...)
+		keys := append([]string{s.generations.key(n.UserID), userKey(n.UserID), indexKey(n.UserID)}, sessionKeys(n.UserID, slices.Concat(offered, known))...)
 		args := []any{int64(n.TTL / time.Second), s.idleSeconds(), s.options.MaxSessions, n.PasswordHash, first, len(offered), len(fields)}
 		return keys, appendArgs(appendArgs(args, fields), known)
 	})

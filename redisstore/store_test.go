@@ -18,25 +18,27 @@ import (
 	"github.com/sessiond/sessiond/redisstore/redistest"
 )
 
+// topologies are the ways to run Redis.
+var topologies = map[string]func(t *testing.T) config.Redis{
+	"standalone": func(t *testing.T) config.Redis {
+		t.Helper()
+		return config.Redis{Mode: config.ModeStandalone, Addresses: []string{redistest.Start(t).Addr()}}
+	},
+	"sentinel": func(t *testing.T) config.Redis {
+		t.Helper()
+		setup := redistest.StartSentinel(t)
+		return config.Redis{Mode: config.ModeSentinel, Addresses: setup.Addrs(), MasterName: setup.MasterName()}
+	},
+	"cluster": func(t *testing.T) config.Redis {
+		t.Helper()
+		return config.Redis{Mode: config.ModeCluster, Addresses: redistest.StartCluster(t).Addrs()}
+	},
+}
+
 // TestStore runs the suite on every way to run Redis. On a cluster it shows,
 // too, that no script touches a key that it was not given.
 func TestStore(t *testing.T) {
 	t.Parallel()
-	topologies := map[string]func(t *testing.T) config.Redis{
-		"standalone": func(t *testing.T) config.Redis {
-			t.Helper()
-			return config.Redis{Mode: config.ModeStandalone, Addresses: []string{redistest.Start(t).Addr()}}
-		},
-		"sentinel": func(t *testing.T) config.Redis {
-			t.Helper()
-			setup := redistest.StartSentinel(t)
-			return config.Redis{Mode: config.ModeSentinel, Addresses: setup.Addrs(), MasterName: setup.MasterName()}
-		},
-		"cluster": func(t *testing.T) config.Redis {
-			t.Helper()
-			return config.Redis{Mode: config.ModeCluster, Addresses: redistest.StartCluster(t).Addrs()}
-		},
-	}
 	for name, start := range topologies {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

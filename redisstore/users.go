@@ -211,7 +211,7 @@ func (s *Store) SetPasswordHash(ctx context.Context, uid, hash string) (ended in
 		return 0, false, fmt.Errorf("set the password of user %s: %w", uid, err)
 	}
 	verdict, sids, err := s.settle(ctx, s.runReplicated, setPasswordScript, known, func(known []string) ([]string, []any) {
-		return append([]string{userKey(uid), indexKey(uid)}, sessionKeys(uid, known)...), appendArgs([]any{hash}, known)
+		return append([]string{s.generations.key(uid), userKey(uid), indexKey(uid)}, sessionKeys(uid, known)...), appendArgs([]any{hash}, known)
 	})
 	if err != nil {
 		return 0, false, fmt.Errorf("set the password of user %s: %w", uid, err)

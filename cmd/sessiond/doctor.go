@@ -142,6 +142,9 @@ func examineData(r *findings, found redisstore.Consistency, idling, repair bool)
 	if found.Unindexed > 0 {
 		r.warn("index", fmt.Sprintf("%d sessions without their index entry, which ending all would miss", found.Unindexed), advice)
 	}
+	if found.Ended > 0 {
+		r.warn("sessions", fmt.Sprintf("%d ended with everybody's and still take memory", found.Ended), advice)
+	}
 	if found.Dangling+found.Unindexed == 0 {
 		r.ok("index", "every session has its entry, every entry its session")
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -21,17 +22,25 @@ func newSessionsCommand(a *app) *cobra.Command {
 }
 
 func newSessionsEndCommand(a *app) *cobra.Command {
-	var all, asJSON bool
+	var all, everyone, asJSON bool
 	cmd := &cobra.Command{
-		Use:   "end USER {SID… | --all}",
-		Short: "End sessions of a user",
-		Long: "End the given sessions of a user, or all of them, and print how many that were.\n" +
-			"Their tokens are refused from the next request on. Unknown session IDs are named on\n" +
-			"standard error; it is a failure if none of them is known. On a terminal it asks\n" +
-			"first. USER is an ID or a name.",
+		Use:   "end {USER {SID… | --all} | --everyone}",
+		Short: "End sessions of a user, or of everybody",
+		Long: "End the given sessions of a user, all of them, or all of all users, and print how\n" +
+			"many that were. Their tokens are refused from the next request on. Unknown session\n" +
+			"IDs are named on standard error; it is a failure if none of them is known. On a\n" +
+			"terminal it asks first. USER is an ID or a name.\n\n" +
+			"With --everyone all sessions are over at once, on all replicas; what takes its time\n" +
+			"is deleting them one by one. Cut off in the middle of that, it leaves sessions that\n" +
+			"are over but still take memory: sessiond doctor --repair deletes those. Whoever logs\n" +
+			"in meanwhile stays logged in.",
 		DisableFlagsInUseLine: true,
 		Args: withUsage(func(_ *cobra.Command, args []string) error {
 			switch {
+			case everyone && (all || len(args) > 0):
+				return errors.New("want either a user or --everyone")
+			case everyone:
+				return nil
 			case len(args) == 0:
 				return errors.New("a user is missing")
 			case all && len(args) > 1:
@@ -42,6 +51,9 @@ func newSessionsEndCommand(a *app) *cobra.Command {
 			return nil
 		}),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if everyone {
+				return a.endEveryone(cmd.Context(), asJSON)
+			}
 			return a.withUser(cmd.Context(), args[0], func(store *redisstore.Store, user redisstore.User, _ config.Config) error {
 				end := a.endSessions
 				if all {
@@ -56,8 +68,29 @@ func newSessionsEndCommand(a *app) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "end all of them")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the IDs ended, as JSON")
+	cmd.Flags().BoolVar(&everyone, "everyone", false, "end all sessions of all users")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the IDs ended as JSON or, with --everyone, how many")
 	return cmd
+}
+
+func (a *app) endEveryone(ctx context.Context, asJSON bool) error {
+	return a.withStore(ctx, func(store *redisstore.Store, _ config.Config) error {
+		if err := a.confirmed("End all sessions of all users?"); err != nil {
+			return err
+		}
+		progress := a.newProgress()
+		ended, err := store.EndEveryone(ctx, func(ended int) {
+			progress.show(func(w io.Writer) { fmt.Fprintf(w, "%s ended, %d/s", counted(ended, "session"), progress.rate(ended)) })
+		})
+		progress.clear()
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return json.NewEncoder(a.stdout).Encode(map[string]int{"count": ended})
+		}
+		return a.printCount(ended)
+	})
 }
 
 func (a *app) endAllSessions(ctx context.Context, store *redisstore.Store, user redisstore.User, _ []string) ([]string, error) {
@@ -94,6 +127,10 @@ func (a *app) printEnded(sids []string, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(a.stdout).Encode(map[string][]string{"ended": append([]string{}, sids...)})
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s ended\n", counted(len(sids), "session"))
+	return a.printCount(len(sids))
+}
+
+func (a *app) printCount(ended int) error {
+	_, err := fmt.Fprintf(a.stdout, "%s ended\n", counted(ended, "session"))
 	return err
 }

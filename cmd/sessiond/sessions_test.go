@@ -69,3 +69,28 @@ func TestSessionsAsTable(t *testing.T) {
 		}
 	}
 }
+
+func TestEndEveryone(t *testing.T) {
+	t.Parallel()
+	sh := newShell(t)
+	sh.add("alice")
+	sh.add("bob")
+	sh.loginAlice("a")
+	sh.loginAlice("b")
+	sh.login("bob", "c")
+	if got := sh.ok("sessions", "end", "--everyone"); got != "3 sessions ended\n" {
+		t.Errorf("printed %q", got)
+	}
+	for _, name := range []string{"alice", "bob"} {
+		if got := sh.ok("sessions", "list", name); got != "" {
+			t.Errorf("%s still has\n%s", name, got)
+		}
+	}
+	last := sh.loginAlice("d")
+	if got := sh.ok("sessions", "list", "alice"); !strings.HasPrefix(got, last.ID+"\t") {
+		t.Errorf("listed %q, want the new session", got)
+	}
+	if got := sh.ok("sessions", "end", "--everyone", "--json"); got != `{"count":1}`+"\n" {
+		t.Errorf("printed %q", got)
+	}
+}

@@ -42,8 +42,7 @@ func newUsersSetPasswordCommand(a *app) *cobra.Command {
 			if err != nil || !found {
 				return found, err
 			}
-			_, err = fmt.Fprintf(a.stdout, "%s ended\n", counted(ended, "session"))
-			return true, err
+			return true, a.printCount(ended)
 		})
 }
 

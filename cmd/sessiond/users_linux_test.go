@@ -27,6 +27,7 @@ func TestDestructionAsks(t *testing.T) {
 	}{
 		{"End 1 session of alice (" + id + ")? [y/N] ", []string{"sessions", "end", "alice", session.ID}},
 		{"End all sessions of alice (" + id + ")? [y/N] ", []string{"sessions", "end", "alice", "--all"}},
+		{"End all sessions of all users? [y/N] ", []string{"sessions", "end", "--everyone"}},
 		{"Remove user alice (" + id + ") and all sessions? [y/N] ", []string{"users", "remove", "alice"}},
 	}
 	for _, tt := range tests {

@@ -103,12 +103,17 @@ func (sh *shell) user(idOrName string) redisstore.User {
 // loginAlice starts a session of the user alice as the API would.
 func (sh *shell) loginAlice(name string) redisstore.Session {
 	sh.Helper()
-	user := sh.user("alice")
+	return sh.login("alice", name)
+}
+
+func (sh *shell) login(username, name string) redisstore.Session {
+	sh.Helper()
+	user := sh.user(username)
 	session, outcome, err := sh.store.CreateSession(sh.Context(), redisstore.NewSession{
 		UserID: user.ID, PasswordHash: user.PasswordHash, Name: name, TTL: time.Hour,
 	})
 	if err != nil || outcome != redisstore.Created {
-		sh.Fatalf("login of alice: outcome %d, %v", outcome, err)
+		sh.Fatalf("login of %s: outcome %d, %v", username, outcome, err)
 	}
 	return session
 }
@@ -236,6 +241,8 @@ func TestUsersUsage(t *testing.T) {
 		{"sessions", "end"},
 		{"sessions", "end", "a"},
 		{"sessions", "end", "a", "1700000000000", "--all"},
+		{"sessions", "end", "a", "--everyone"},
+		{"sessions", "end", "--all", "--everyone"},
 	} {
 		// No Redis is asked what makes no sense.
 		got := sessiond(t, []string{"SESSIOND_REDIS_ADDRESSES=127.0.0.1:1"}, "", args...)
@@ -257,6 +264,7 @@ func TestUsersWithoutRedis(t *testing.T) {
 		{"users", "import", "-"},
 		{"sessions", "list", "a"},
 		{"sessions", "end", "a", "--all"},
+		{"sessions", "end", "--everyone"},
 	} {
 		got := sessiond(t, environ, "secret\n", args...)
 		if got.code != exitError || got.stdout != "" || !strings.HasPrefix(got.stderr, "sessiond: no answer from Redis (standalone 127.0.0.1:1): ") {

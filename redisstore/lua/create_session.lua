@@ -1,7 +1,7 @@
 -- create_session starts one session of a user who is still entitled to it.
 --
--- KEYS  1 user hash, 2 index, 3 .. 2+n hashes of the n candidate IDs, then one
---       hash for each known ID
+-- KEYS  1 generation, 2 user hash, 3 index, 4 .. 3+n hashes of the n candidate
+--       IDs, then one hash for each known ID
 -- ARGV  1 seconds to live, 2 seconds to live unused (0 for as long), 3 sessions a
 --       user may hold, 4 the password hash that was verified, 5 first candidate
 --       ID, 6 n, 7 how many of the next are fields and values of the session's
@@ -15,10 +15,11 @@
 -- session ended, or a revoked token would come back to life: `lastSession`
 -- remembers the greatest. 'retry' carries what a next call needs to know, so a
 -- first call with neither candidates nor known IDs is how a caller asks.
-local user, index = KEYS[1], KEYS[2]
+local user, index = KEYS[2], KEYS[3]
 local ttl, idle, cap, hash = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local first, n, own = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 
+local current = generation(KEYS[1])
 local account = redis.call('HMGET', user, 'passwordHash', 'bannedAt', 'lastSession')
 if not account[1] then return {'unknown'} end
 if account[1] ~= hash then return {'changed'} end
@@ -45,19 +46,19 @@ end
 -- The millisecond of now where it is a candidate, else the earliest that is.
 local id = math.max(now, last + 1, first)
 if id > first + n - 1 then id = math.max(last + 1, first) end
-while id <= first + n - 1 and redis.call('EXISTS', KEYS[3 + id - first]) == 1 do id = id + 1 end
+while id <= first + n - 1 and redis.call('EXISTS', KEYS[4 + id - first]) == 1 do id = id + 1 end
 if id > first + n - 1 then return retry() end
-local key = KEYS[3 + id - first]
+local key = KEYS[4 + id - first]
 
 local known = {}
-for i = 8 + own, #ARGV do known[ARGV[i]] = KEYS[2 + n + i - 7 - own] end
+for i = 8 + own, #ARGV do known[ARGV[i]] = KEYS[3 + n + i - 7 - own] end
 
 -- The key of a member, or nil. Logins that came in between took IDs among the
 -- candidates, so a rush of them does not send each other back again and again.
 local function keyOf(member)
   local offset = (tonumber(member) or -1) - first
   if offset >= 0 and offset < n and string.format('%.0f', first + offset) == member then
-    return KEYS[3 + offset]
+    return KEYS[4 + offset]
   end
   return known[member]
 end
@@ -68,7 +69,7 @@ if #members >= cap then
   for _, member in ipairs(members) do
     local held = keyOf(member)
     if not held then return retry() end
-    if redis.call('EXISTS', held) == 1 then
+    if lives(held, current) then
       live[#live + 1] = member
     else
       gone[#gone + 1] = member
@@ -81,10 +82,14 @@ end
 id = string.format('%.0f', id)
 local exp = string.format('%.0f', seconds + ttl)
 redis.call('HSET', key, 'exp', exp, 'createdAt', id, 'updatedAt', id, unpack(ARGV, 8, 7 + own))
+if current > 0 then redis.call('HSET', key, 'gen', string.format('%.0f', current)) end
 redis.call('EXPIREAT', key, idle > 0 and string.format('%.0f', seconds + math.min(idle, ttl)) or exp)
 redis.call('HSET', user, 'lastSession', id)
 redis.call('ZREMRANGEBYSCORE', index, '-inf', time[1])
-for _, member in ipairs(gone) do redis.call('ZREM', index, member) end
+for _, member in ipairs(gone) do
+  redis.call('DEL', keyOf(member)) -- Of an earlier generation, if it is there.
+  redis.call('ZREM', index, member)
+end
 for i = 1, #live - cap + 1 do
   redis.call('DEL', keyOf(live[i]))
   redis.call('ZREM', index, live[i])

@@ -1,19 +1,20 @@
 -- list_sessions reads all live sessions of a user at one moment.
 --
--- KEYS  1 index, then one session hash for each known ID
+-- KEYS  1 generation, 2 index, then one session hash for each known ID
 -- ARGV  1 how many fields to read, 2 the fields, then the known IDs
 -- Reply {'listed', ID, value ..., ID, value ...} in no order, '' for no value |
 --       {'retry', index members ...} where the index holds others than the known
 --
 -- One step, so that no list shows half of a deletion. Index members without a
--- hash (deleted by hand) are dropped here and not counted.
-local index = KEYS[1]
+-- hash (deleted by hand, or idle for too long) are dropped here and not counted;
+-- those of an earlier generation are not counted either, and left to the sweep.
+local current, index = generation(KEYS[1]), KEYS[2]
 local now = redis.call('TIME')[1]
 
 local n = tonumber(ARGV[1])
 local fields = {unpack(ARGV, 2, 1 + n)}
 local known = {}
-for i = 2 + n, #ARGV do known[ARGV[i]] = KEYS[i - n] end
+for i = 2 + n, #ARGV do known[ARGV[i]] = KEYS[i + 1 - n] end
 
 local members = redis.call('ZRANGEBYSCORE', index, '(' .. now, '+inf')
 for _, id in ipairs(members) do
@@ -26,10 +27,10 @@ end
 local reply, gone = {'listed'}, {}
 for _, id in ipairs(members) do
   local values = redis.call('HMGET', known[id], unpack(fields))
-  if values[1] or redis.call('EXISTS', known[id]) == 1 then
+  if (current == 0 and values[1]) or lives(known[id], current) then
     reply[#reply + 1] = id
     for i = 1, n do reply[#reply + 1] = values[i] or '' end
-  else
+  elseif redis.call('EXISTS', known[id]) == 0 then
     gone[#gone + 1] = id
   end
 end

@@ -1,17 +1,18 @@
 -- set_password gives an account a new password and ends all its sessions.
 --
--- KEYS  1 user hash, 2 index, then one session hash for each known ID
+-- KEYS  1 generation, 2 user hash, 3 index, then one session hash for each known
+--       ID
 -- ARGV  1 password hash, then the known IDs
 -- Reply {'changed', ID ...} of the sessions that this call ended | {'unknown'} |
 --       {'retry', index members ...} where the index holds others than the known
 --
 -- One step: whoever changes a password wants those out who know the old one, and
 -- a login that verified it before comes too late for either to slip through.
-local user, index = KEYS[1], KEYS[2]
+local current, user, index = generation(KEYS[1]), KEYS[2], KEYS[3]
 if redis.call('HEXISTS', user, 'passwordHash') == 0 then return {'unknown'} end
 
 local known = {}
-for i = 2, #ARGV do known[ARGV[i]] = KEYS[1 + i] end
+for i = 2, #ARGV do known[ARGV[i]] = KEYS[2 + i] end
 
 local members = redis.call('ZRANGE', index, 0, -1)
 for _, id in ipairs(members) do
@@ -25,7 +26,7 @@ end
 redis.call('HSET', user, 'passwordHash', ARGV[1])
 local reply = {'changed'}
 for _, id in ipairs(members) do
-  if redis.call('DEL', known[id]) == 1 then reply[#reply + 1] = id end
+  if finish(known[id], current) then reply[#reply + 1] = id end
 end
 redis.call('DEL', index)
 return reply
