@@ -89,6 +89,11 @@ func (p *Passwords) Weak(hash string) bool {
 	return err == nil && cost < p.cost
 }
 
+// Places is how many passwords are hashed at the same time at most.
+func (p *Passwords) Places() int {
+	return cap(p.places)
+}
+
 // Waiting returns how many passwords wait for a place at this moment.
 func (p *Passwords) Waiting() int {
 	return int(p.waiting.Load())

@@ -81,7 +81,9 @@ func newServer(ctx context.Context, c config.Config, keyring *tokens.Keyring, lo
 	}
 
 	s.store = redisstore.New(redisstore.Connect(c.Redis), redisstore.OptionsFrom(c))
-	s.api = handlers.New(s.store, redisstore.NewPasswords(c.Passwords.BcryptCost), issuer, verifier, log, handlers.Options{
+	passwords := redisstore.NewPasswords(c.Passwords.BcryptCost)
+	makeRoomForHashing(passwords.Places())
+	s.api = handlers.New(s.store, passwords, issuer, verifier, log, handlers.Options{
 		BasePath:       c.HTTP.BasePath,
 		Version:        buildVersion(),
 		TrustedProxies: c.HTTP.TrustedProxies,

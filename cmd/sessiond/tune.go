@@ -17,6 +17,23 @@ const (
 	minGCPercent, maxGCPercent = 100, 400
 )
 
+// makeRoomForHashing adds to the scheduler's processors as many as may be busy
+// hashing passwords. Hashing holds its processor for as long as it is let, which
+// is fair to threads but not to the thousands of requests that share one: with
+// processors of its own it is the system that shares out the cores, by thread.
+// Trials have shown checks to gain by it without any hashing, too, since the
+// system has another thread to run while one is held up. An operator's
+// GOMAXPROCS is left alone.
+func makeRoomForHashing(places int) {
+	if _, set := os.LookupEnv("GOMAXPROCS"); !set {
+		runtime.GOMAXPROCS(cores + places)
+	}
+}
+
+// cores is how many processors the program may use, a container's limit
+// considered, as the runtime saw it at the start.
+var cores = runtime.GOMAXPROCS(0)
+
 // tuneGC sets after each collection how much garbage may pile up until the next.
 // An operator's GOGC is left alone.
 func tuneGC() {
