@@ -3,6 +3,7 @@ package redisstore
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -95,7 +96,7 @@ func readGeneration(cmd *redis.StringCmd) (int64, error) {
 
 // checkedFields are sessionFields with what tells, at the end, which generation
 // the session is of.
-var checkedFields = append(sessionFields[:len(sessionFields):len(sessionFields)], "gen")
+var checkedFields = append(slices.Clip(sessionFields), "gen")
 
 // parseChecked is parseSession for the values of checkedFields. A session of an
 // earlier generation than the current one is none.
