@@ -39,6 +39,7 @@ type Config struct {
 	Sessions  Sessions
 	Limits    Limits
 	Passwords Passwords
+	Events    Events
 	Log       Log
 }
 
@@ -158,6 +159,13 @@ type Limits struct {
 type Limit struct {
 	Requests int
 	Window   time.Duration
+}
+
+// Events configures what is kept of what happens to sessions and accounts.
+type Events struct {
+	// MaxPerUser is how many events a user's trail keeps, about; with 0 there
+	// is no trail.
+	MaxPerUser int
 }
 
 // Passwords configures how passwords are hashed.

@@ -73,6 +73,7 @@ func TestRefusedValues(t *testing.T) {
 		{"LIMITS_LOGIN_WINDOW", []string{"500ms", "0s"}, "out of range"},
 		{"LIMITS_API_WINDOW", []string{"1500ms"}, "not a whole number of seconds"},
 		{"PASSWORDS_BCRYPT_COST", []string{"3", "21"}, "out of range; want a whole number from 4 to 20"},
+		{"EVENTS_MAX_PER_USER", []string{"-1", "10001"}, "out of range"},
 		{"LOG_LEVEL", []string{"INFO", "info+2", "trace"}, "is not known; want one of debug, info, warn, error"},
 		{"LOG_FORMAT", []string{"xml"}, "want one of json, text"},
 	}

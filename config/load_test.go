@@ -85,6 +85,7 @@ limits:
   login: {requests: 10, window: 1500ms}
   api: {requests: 1000, window: 10s}
 passwords: {bcrypt_cost: 4}
+events: {max_per_user: 50}
 log: {level: debug, format: text}
 `
 
@@ -109,6 +110,7 @@ var wholeConfig = config.Config{
 		API:   config.Limit{Requests: 1000, Window: 10 * time.Second},
 	},
 	Passwords: config.Passwords{BcryptCost: 4},
+	Events:    config.Events{MaxPerUser: 50},
 	Log:       config.Log{Level: slog.LevelDebug, Format: config.FormatText},
 }
 
@@ -160,7 +162,7 @@ var samples = map[string]string{
 	"redis.username": "u", "redis.password": " p ", "redis.db": "7", "redis.tls": "true", "redis.timeout": "900ms", "redis.wait_replicas": "2",
 	"tokens.key_directory": "k", "tokens.issuer": "i", "tokens.legacy_key_id": "l", "tokens.activation_delay": "0s", "sessions.ttl": "1s",
 	"sessions.remember_me_ttl": "876000h", "sessions.max_per_user": "10000", "sessions.idle_timeout": "1m", "limits.login.requests": "1",
-	"limits.login.window": "1s", "limits.api.requests": "1", "limits.api.window": "2s", "passwords.bcrypt_cost": "20",
+	"limits.login.window": "1s", "limits.api.requests": "1", "limits.api.window": "2s", "passwords.bcrypt_cost": "20", "events.max_per_user": "100",
 	"log.level": "error", "log.format": "text",
 }
 

@@ -112,6 +112,11 @@ var settings = []definition{
 	define("passwords.bcrypt_cost", "12", integer(4, 20), func(c *Config) *int { return &c.Passwords.BcryptCost },
 		"bcrypt cost, each step doubles the work; below 10 is for tests alone"),
 
+	// A trail is one stream for each user, of some kilobytes if Redis has its
+	// default of stream-node-max-bytes.
+	define("events.max_per_user", "0", integer(0, 10_000), func(c *Config) *int { return &c.Events.MaxPerUser },
+		"events that the trail of a user keeps, about; 0 for no trails"),
+
 	define("log.level", "info", level, func(c *Config) *slog.Level { return &c.Log.Level }, "least severe messages to log"),
 	define("log.format", FormatJSON, oneOf(FormatJSON, FormatText), func(c *Config) *string { return &c.Log.Format },
 		"how log lines are written"),

@@ -39,8 +39,8 @@ type Store interface {
 	FullSessions(ctx context.Context, uid string) ([]redisstore.Session, error)
 	LiveSessions(ctx context.Context, uid string, sids []string) ([]string, error)
 	RenameSession(ctx context.Context, uid, sid, name string) (bool, error)
-	EndSessions(ctx context.Context, uid string, sids []string) ([]string, error)
-	EndAllSessions(ctx context.Context, uid, keep string) ([]string, error)
+	EndSessions(ctx context.Context, uid string, sids []string, e redisstore.Ending) ([]string, error)
+	EndAllSessions(ctx context.Context, uid, keep string, e redisstore.Ending) ([]string, error)
 	TouchSession(ctx context.Context, uid, sid string) error
 }
 

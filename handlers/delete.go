@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/gorilla/mux"
+
+	"github.com/sessiond/sessiond/redisstore"
 )
 
 // deleteSession handles DELETE /users/:uid/sessions/:sid: it ends one session.
@@ -22,7 +24,7 @@ func (a *API) deleteSession(w http.ResponseWriter, r *http.Request, c *caller) e
 			return errUnknownSession
 		}
 	}
-	ended, err := a.store.EndSessions(r.Context(), uid, []string{sid})
+	ended, err := a.store.EndSessions(r.Context(), uid, []string{sid}, c.ending(uid))
 	if err != nil {
 		return err
 	}
@@ -50,11 +52,12 @@ func (a *API) deleteSessions(w http.ResponseWriter, r *http.Request, c *caller) 
 		}
 	}
 	dryRun := readFlag(readQuery(r), "dry-run")
-	end := a.store.EndSessions
+	var ended []string
 	if dryRun {
-		end = a.store.LiveSessions
+		ended, err = a.store.LiveSessions(r.Context(), uid, sids)
+	} else {
+		ended, err = a.store.EndSessions(r.Context(), uid, sids, c.ending(uid))
 	}
-	ended, err := end(r.Context(), uid, sids)
 	if err != nil {
 		return err
 	}
@@ -78,15 +81,24 @@ func (a *API) deleteAllSessions(w http.ResponseWriter, r *http.Request, c *calle
 		keep = c.session.ID
 	}
 	dryRun := readFlag(query, "dry-run")
-	end := a.store.EndAllSessions
+	var ended []string
 	if dryRun {
-		end = a.otherSessions
+		ended, err = a.otherSessions(r.Context(), uid, keep)
+	} else {
+		ended, err = a.store.EndAllSessions(r.Context(), uid, keep, c.ending(uid))
 	}
-	ended, err := end(r.Context(), uid, keep)
 	if err != nil {
 		return err
 	}
 	return respondEnded(w, ended, dryRun)
+}
+
+// ending says who ends sessions of a user, and why.
+func (c *caller) ending(uid string) redisstore.Ending {
+	if uid != c.userID {
+		return redisstore.Ending{Actor: redisstore.ByStaff(c.userID), Reason: redisstore.ReasonStaff}
+	}
+	return redisstore.Ending{Actor: redisstore.ByUser(c.userID), Reason: redisstore.ReasonRevoked, Own: c.session.ID}
 }
 
 // otherSessions returns what EndAllSessions would end.

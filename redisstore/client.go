@@ -28,6 +28,9 @@ type Options struct {
 	// IdleTimeout, in whole seconds, ends a session that was not used for so
 	// long; 0 ends none for that.
 	IdleTimeout time.Duration
+	// MaxEvents is how many events a user's trail keeps, about; with 0 there is
+	// no trail.
+	MaxEvents int
 	// WaitReplicas is how many replicas must have an ending or a ban before it
 	// is acknowledged.
 	WaitReplicas int
@@ -41,6 +44,7 @@ func OptionsFrom(c config.Config) Options {
 		Timeout:      c.Redis.Timeout,
 		MaxSessions:  c.Sessions.MaxPerUser,
 		IdleTimeout:  c.Sessions.IdleTimeout,
+		MaxEvents:    c.Events.MaxPerUser,
 		WaitReplicas: c.Redis.WaitReplicas,
 		LoginLimit:   c.Limits.Login,
 		APILimit:     c.Limits.API,
@@ -58,6 +62,7 @@ type Store struct {
 	hints   *expiryHints
 	metrics *metrics
 	layout  *layoutWatch
+	events  *publisher
 
 	generations generations
 }
@@ -74,6 +79,7 @@ func New(rdb redis.UniversalClient, options Options) *Store {
 		hints:   newExpiryHints(),
 		metrics: m,
 		layout:  newLayoutWatch(rdb),
+		events:  newPublisher(rdb, options.Timeout, m),
 
 		generations: newGenerations(rdb),
 	}
@@ -122,8 +128,10 @@ func Connect(c config.Redis) redis.UniversalClient {
 	}
 }
 
-// Close closes the connections to Redis.
+// Close closes the connections to Redis, once events that wait are published or a
+// second is over.
 func (s *Store) Close() error {
+	s.events.close()
 	s.layout.close()
 	return s.rdb.Close()
 }

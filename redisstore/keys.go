@@ -26,6 +26,10 @@ func sessionKey(uid, sid string) string {
 	return "session:{" + uid + "}:" + sid
 }
 
+func trailKey(uid string) string {
+	return "events:{" + uid + "}"
+}
+
 func usernameKey(folded string) string {
 	return "username:" + folded
 }

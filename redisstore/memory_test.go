@@ -69,10 +69,10 @@ func TestOutOfMemory(t *testing.T) {
 	if diff := cmp.Diff([]string{b.ID, a.ID}, f.listed(user.ID)); diff != "" {
 		t.Errorf("sessions (-want +got):\n%s", diff)
 	}
-	if ended, err := f.store.EndSessions(f.Context(), user.ID, []string{a.ID}); len(ended) != 1 || err != nil {
+	if ended, err := f.store.EndSessions(f.Context(), user.ID, []string{a.ID}, byUser); len(ended) != 1 || err != nil {
 		t.Errorf("EndSessions = %q, %v", ended, err)
 	}
-	if ended, err := f.store.EndAllSessions(f.Context(), user.ID, ""); len(ended) != 1 || err != nil {
+	if ended, err := f.store.EndAllSessions(f.Context(), user.ID, "", byUser); len(ended) != 1 || err != nil {
 		t.Errorf("EndAllSessions = %q, %v", ended, err)
 	}
 	if unbanned, err := f.store.RemoveUser(f.Context(), user.ID); !unbanned || err != nil {

@@ -16,7 +16,9 @@ import (
 type metrics struct {
 	durations *prometheus.HistogramVec
 	errors    *prometheus.CounterVec
-	pool      pool
+	// eventsLost counts those that never got to the stream of all users.
+	eventsLost prometheus.Counter
+	pool       pool
 
 	// The token check passes here, so its observer is no look-up.
 	pipeline prometheus.Observer
@@ -26,7 +28,7 @@ type metrics struct {
 
 // measuredCommands are those that the service sends by themselves. Further ones
 // are counted together as "other": they are the CLI's, or a handshake's.
-var measuredCommands = []string{"config", "eval", "evalsha", "get", "hmget", "ping", "time"}
+var measuredCommands = []string{"config", "eval", "evalsha", "get", "hmget", "ping", "time", "xadd"}
 
 func newMetrics(rdb redis.UniversalClient) *metrics {
 	m := &metrics{
@@ -40,6 +42,10 @@ func newMetrics(rdb redis.UniversalClient) *metrics {
 			Name: "sessiond_redis_errors_total",
 			Help: "Commands and pipelines that failed, by kind of error.",
 		}, []string{"kind"}),
+		eventsLost: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sessiond_redis_events_lost_total",
+			Help: "Events that did not get to the stream of all users.",
+		}),
 		pool:     newPool(rdb),
 		commands: make(map[string]prometheus.Observer, len(measuredCommands)),
 	}
@@ -60,6 +66,7 @@ func newMetrics(rdb redis.UniversalClient) *metrics {
 func (s *Store) Describe(descs chan<- *prometheus.Desc) {
 	s.metrics.durations.Describe(descs)
 	s.metrics.errors.Describe(descs)
+	s.metrics.eventsLost.Describe(descs)
 	s.metrics.pool.Describe(descs)
 }
 
@@ -68,6 +75,7 @@ func (s *Store) Describe(descs chan<- *prometheus.Desc) {
 func (s *Store) Collect(metrics chan<- prometheus.Metric) {
 	s.metrics.durations.Collect(metrics)
 	s.metrics.errors.Collect(metrics)
+	s.metrics.eventsLost.Collect(metrics)
 	s.metrics.pool.Collect(metrics)
 }
 
@@ -97,7 +105,12 @@ func (m *metrics) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		start := time.Now()
 		err := next(ctx, cmds)
-		m.pipeline.Observe(time.Since(start).Seconds())
+		observer := m.pipeline
+		// What the publisher sends, nobody waits for.
+		if len(cmds) > 0 && cmds[0].Name() == "xadd" {
+			observer = m.commands["xadd"]
+		}
+		observer.Observe(time.Since(start).Seconds())
 		// A lost connection is the error of all commands, and is one.
 		last := ""
 		for _, cmd := range cmds {

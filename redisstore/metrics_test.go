@@ -272,7 +272,7 @@ func TestMetricsDescribeThemselves(t *testing.T) {
 			t.Errorf("metric %q, help %q", family.GetName(), family.GetHelp())
 		}
 	}
-	if len(gathered) != 4 {
-		t.Errorf("%d metrics, want 4", len(gathered))
+	if len(gathered) != 5 {
+		t.Errorf("%d metrics, want 5", len(gathered))
 	}
 }

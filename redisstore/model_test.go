@@ -123,7 +123,7 @@ func compareEnded(t *rapid.T, want, got []string) {
 func (m *model) end(t *rapid.T) {
 	u := m.user(t)
 	sids := rapid.SliceOfN(rapid.SampledFrom(append([]string{"1700000000000", "x"}, u.all...)), 0, 6).Draw(t, "sessions")
-	ended, err := m.store.EndSessions(m.Context(), u.id, sids)
+	ended, err := m.store.EndSessions(m.Context(), u.id, sids, byUser)
 	check(t, err)
 	compareEnded(t, u.take(func(sid string) bool { return slices.Contains(sids, sid) }), ended)
 }
@@ -134,7 +134,7 @@ func (m *model) endAll(t *rapid.T) {
 	if rapid.Bool().Draw(t, "keep one") {
 		keep = session(t, u)
 	}
-	ended, err := m.store.EndAllSessions(m.Context(), u.id, keep)
+	ended, err := m.store.EndAllSessions(m.Context(), u.id, keep, byUser)
 	check(t, err)
 	compareEnded(t, u.take(func(sid string) bool { return sid != keep }), ended)
 }

@@ -12,24 +12,25 @@ import (
 
 // EndSessions ends the given sessions of a user and returns the IDs of those
 // that it found, in one step.
-func (s *Store) EndSessions(ctx context.Context, uid string, sids []string) ([]string, error) {
+func (s *Store) EndSessions(ctx context.Context, uid string, sids []string, e Ending) ([]string, error) {
 	if !ValidUserID(uid) || len(sids) == 0 || !slices.ContainsFunc(sids, ValidSessionID) {
 		return nil, nil
 	}
 	ctx, cancel := s.withTimeout(ctx)
 	defer cancel()
 	valid := slices.DeleteFunc(slices.Clone(sids), func(sid string) bool { return !ValidSessionID(sid) })
-	keys := append([]string{s.generations.key(uid), indexKey(uid)}, sessionKeys(uid, valid)...)
-	ended, err := s.runReplicated(ctx, endSessionsScript, keys, appendArgs(nil, valid)...).StringSlice()
+	keys := append([]string{s.generations.key(uid), trailKey(uid), indexKey(uid)}, sessionKeys(uid, valid)...)
+	ended, err := s.runReplicated(ctx, endSessionsScript, keys, appendArgs(s.endingArgs(e), valid)...).StringSlice()
 	if err != nil {
 		return nil, fmt.Errorf("end sessions: %w", err)
 	}
+	s.publishEnded(uid, ended, e)
 	return ended, nil
 }
 
 // EndAllSessions ends every session of a user but keep, which may be empty, in
 // one step, and returns the IDs of those it ended.
-func (s *Store) EndAllSessions(ctx context.Context, uid, keep string) ([]string, error) {
+func (s *Store) EndAllSessions(ctx context.Context, uid, keep string, e Ending) ([]string, error) {
 	if !ValidUserID(uid) {
 		return nil, nil
 	}
@@ -41,11 +42,13 @@ func (s *Store) EndAllSessions(ctx context.Context, uid, keep string) ([]string,
 	}
 	_, ended, err := s.settle(ctx, s.runReplicated, endAllSessionsScript, known, func(known []string) ([]string, []any) {
 		known = slices.DeleteFunc(known, func(sid string) bool { return sid == keep })
-		return append([]string{s.generations.key(uid), indexKey(uid)}, sessionKeys(uid, known)...), appendArgs([]any{keep}, known)
+		keys := append([]string{s.generations.key(uid), trailKey(uid), indexKey(uid)}, sessionKeys(uid, known)...)
+		return keys, appendArgs(append(s.endingArgs(e), keep), known)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("end all sessions: %w", err)
 	}
+	s.publishEnded(uid, ended, e)
 	return ended, nil
 }
 

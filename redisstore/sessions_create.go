@@ -94,8 +94,8 @@ func (s *Store) CreateSession(ctx context.Context, n NewSession) (Session, Creat
 			}
 			known = state[2:]
 		}
-		keys := append([]string{s.generations.key(n.UserID), userKey(n.UserID), indexKey(n.UserID)}, sessionKeys(n.UserID, slices.Concat(offered, known))...)
-		args := []any{int64(n.TTL / time.Second), s.idleSeconds(), s.options.MaxSessions, n.PasswordHash, first, len(offered), len(fields)}
+		keys := append([]string{s.generations.key(n.UserID), trailKey(n.UserID), userKey(n.UserID), indexKey(n.UserID)}, sessionKeys(n.UserID, slices.Concat(offered, known))...)
+		args := []any{s.options.MaxEvents, string(ByUser(n.UserID)), int64(n.TTL / time.Second), s.idleSeconds(), s.options.MaxSessions, n.PasswordHash, first, len(offered), len(fields)}
 		return keys, appendArgs(appendArgs(args, fields), known)
 	})
 	if err != nil {
@@ -109,7 +109,7 @@ func (s *Store) CreateSession(ctx context.Context, n NewSession) (Session, Creat
 	case "changed":
 		return Session{}, PasswordChanged, nil
 	}
-	if verdict != "created" || len(values) != 2 {
+	if verdict != "created" || len(values) < 2 {
 		return Session{}, 0, fmt.Errorf("create a session: reply %q", verdict)
 	}
 	ms, err := strconv.ParseInt(values[0], 10, 64)
@@ -120,6 +120,8 @@ func (s *Store) CreateSession(ctx context.Context, n NewSession) (Session, Creat
 	if err != nil {
 		return Session{}, 0, fmt.Errorf("create a session: expiry: %w", err)
 	}
+	s.events.publish(Event{Type: EventSessionCreated, UserID: n.UserID, SessionID: values[0], Actor: ByUser(n.UserID)})
+	s.publishEnded(n.UserID, values[2:], Ending{Actor: ByUser(n.UserID), Reason: ReasonCap})
 	created := time.UnixMilli(ms)
 	return Session{
 		ID: values[0], Name: n.Name, ExpiresAt: time.Unix(exp, 0), CreatedAt: created, UpdatedAt: created,

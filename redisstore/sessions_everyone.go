@@ -24,6 +24,7 @@ func (s *Store) EndEveryone(ctx context.Context, progress func(ended int)) (int,
 	if err := s.beginGeneration(ctx); err != nil {
 		return 0, fmt.Errorf("end everybody's sessions: %w", err)
 	}
+	s.events.publish(Event{Type: EventSessionEnded, UserID: everybody, SessionID: everybody, Actor: Operator, Reason: ReasonEveryone})
 	ended, err := s.sweep(ctx, progress)
 	if err != nil {
 		return ended, fmt.Errorf("%w: %w", ErrNotSwept, err)
@@ -125,6 +126,6 @@ func (s *Store) sweepPage(ctx context.Context, primary redis.UniversalClient, cu
 }
 
 func (s *Store) sweepCall(ref sessionRef) scriptCall {
-	keys := []string{s.generations.key(ref.uid), indexKey(ref.uid), sessionKey(ref.uid, ref.sid)}
-	return scriptCall{sweepSessionScript, keys, []any{ref.sid}}
+	keys := []string{s.generations.key(ref.uid), trailKey(ref.uid), indexKey(ref.uid), sessionKey(ref.uid, ref.sid)}
+	return scriptCall{sweepSessionScript, keys, []any{s.options.MaxEvents, ref.sid}}
 }

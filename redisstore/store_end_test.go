@@ -28,18 +28,18 @@ func testEnd(f *fixture) {
 	before := f.dump(user.ID)
 
 	for _, sids := range [][]string{nil, {}, {"1700000000000"}, {"", "*", "me", "{" + user.ID + "}"}, {foreign.ID + "0"}} {
-		if ended, err := f.store.EndSessions(f.Context(), user.ID, sids); len(ended) != 0 || err != nil {
+		if ended, err := f.store.EndSessions(f.Context(), user.ID, sids, byUser); len(ended) != 0 || err != nil {
 			f.Errorf("EndSessions(%q) = %q, %v", sids, ended, err)
 		}
 	}
-	if ended, err := f.store.EndSessions(f.Context(), "*", []string{a.ID}); len(ended) != 0 || err != nil {
+	if ended, err := f.store.EndSessions(f.Context(), "*", []string{a.ID}, byUser); len(ended) != 0 || err != nil {
 		f.Errorf("EndSessions of no user = %q, %v", ended, err)
 	}
 	if diff := cmp.Diff(before, f.dump(user.ID)); diff != "" {
 		f.Fatalf("something changed (-before +after):\n%s", diff)
 	}
 
-	ended, err := f.store.EndSessions(f.Context(), user.ID, []string{a.ID, "1700000000000", b.ID, a.ID, "x"})
+	ended, err := f.store.EndSessions(f.Context(), user.ID, []string{a.ID, "1700000000000", b.ID, a.ID, "x"}, byUser)
 	f.must(err)
 	slices.Sort(ended)
 	if diff := cmp.Diff([]string{a.ID, b.ID}, ended); diff != "" {
@@ -49,7 +49,7 @@ func testEnd(f *fixture) {
 	if f.live(user.ID, a.ID) || f.live(user.ID, b.ID) || !f.live(user.ID, c.ID) || !f.live(other.ID, foreign.ID) {
 		f.Error("want only the last session and the other user's live")
 	}
-	again, err := f.store.EndSessions(f.Context(), user.ID, []string{a.ID})
+	again, err := f.store.EndSessions(f.Context(), user.ID, []string{a.ID}, byUser)
 	f.must(err)
 	if len(again) != 0 {
 		f.Errorf("ended %q again", again)
@@ -65,7 +65,7 @@ func testEndAtOnce(f *fixture) {
 	var mu sync.Mutex
 	var ended []string
 	atOnce(4, func(int) {
-		some, err := f.store.EndSessions(f.Context(), user.ID, ids)
+		some, err := f.store.EndSessions(f.Context(), user.ID, ids, byUser)
 		if err != nil {
 			f.Error(err)
 		}
@@ -83,7 +83,7 @@ func testEndAllKeepsOne(f *fixture) {
 	user := f.user()
 	a, kept, c := f.login(user.ID), f.login(user.ID), f.login(user.ID)
 	f.must(f.rdb.Del(f.Context(), sessionKey(user.ID, c.ID)).Err()) // A ghost is ended by nobody.
-	ended, err := f.store.EndAllSessions(f.Context(), user.ID, kept.ID)
+	ended, err := f.store.EndAllSessions(f.Context(), user.ID, kept.ID, byUser)
 	f.must(err)
 	if diff := cmp.Diff([]string{a.ID}, ended); diff != "" {
 		f.Errorf("ended (-want +got):\n%s", diff)
@@ -92,12 +92,12 @@ func testEndAllKeepsOne(f *fixture) {
 	if !f.live(user.ID, kept.ID) {
 		f.Error("the kept session is not live")
 	}
-	ended, err = f.store.EndAllSessions(f.Context(), user.ID, kept.ID)
+	ended, err = f.store.EndAllSessions(f.Context(), user.ID, kept.ID, byUser)
 	if len(ended) != 0 || err != nil {
 		f.Errorf("ended %q, %v; want nothing", ended, err)
 	}
 	// One to keep that is not there is no reason to keep others.
-	ended, err = f.store.EndAllSessions(f.Context(), user.ID, a.ID)
+	ended, err = f.store.EndAllSessions(f.Context(), user.ID, a.ID, byUser)
 	f.must(err)
 	if diff := cmp.Diff([]string{kept.ID}, ended); diff != "" {
 		f.Errorf("ended (-want +got):\n%s", diff)
@@ -120,7 +120,7 @@ func testEndAllAtOnce(f *fixture) {
 			created = append(created, session.ID)
 			return
 		}
-		some, err := f.store.EndAllSessions(f.Context(), user.ID, "")
+		some, err := f.store.EndAllSessions(f.Context(), user.ID, "", byUser)
 		if err != nil {
 			f.Error(err)
 		}
@@ -155,9 +155,9 @@ func testEndAllTwice(f *fixture) {
 		var some []string
 		var err error
 		if i%2 == 0 {
-			some, err = f.store.EndAllSessions(f.Context(), user.ID, "")
+			some, err = f.store.EndAllSessions(f.Context(), user.ID, "", byUser)
 		} else {
-			some, err = f.store.EndSessions(f.Context(), user.ID, ids)
+			some, err = f.store.EndSessions(f.Context(), user.ID, ids, byUser)
 		}
 		if err != nil {
 			f.Error(err)

@@ -112,11 +112,11 @@ func testBetweenEndAndSweep(f *fixture) {
 			return f.store.RenameSession(f.Context(), uid, sids[0], "x")
 		},
 		func(uid string, sids []string) (any, error) {
-			ended, err := f.store.EndSessions(f.Context(), uid, sids)
+			ended, err := f.store.EndSessions(f.Context(), uid, sids, byUser)
 			return len(ended) > 0, err
 		},
 		func(uid string, _ []string) (any, error) {
-			ended, err := f.store.EndAllSessions(f.Context(), uid, "")
+			ended, err := f.store.EndAllSessions(f.Context(), uid, "", byUser)
 			return len(ended) > 0, err
 		},
 		func(uid string, _ []string) (any, error) {
@@ -185,7 +185,10 @@ func testUnreadableGeneration(f *fixture) {
 				_, _, err := f.store.CreateSession(f.Context(), newSession(user.ID, time.Hour))
 				return err
 			},
-			"EndSessions": func() error { _, err := f.store.EndSessions(f.Context(), user.ID, []string{session.ID}); return err },
+			"EndSessions": func() error {
+				_, err := f.store.EndSessions(f.Context(), user.ID, []string{session.ID}, byUser)
+				return err
+			},
 		}, reason)
 		if diff := cmp.Diff(before, f.dump(user.ID)); diff != "" {
 			f.Errorf("something changed (-before +after):\n%s", diff)

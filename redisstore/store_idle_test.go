@@ -81,7 +81,7 @@ func testIdleRenewal(f *fixture) {
 func testIdleRevival(f *fixture) {
 	user, store := f.user(), f.idleStore()
 	session := f.loginOn(store, user.ID, time.Hour)
-	_, err := store.EndSessions(f.Context(), user.ID, []string{session.ID})
+	_, err := store.EndSessions(f.Context(), user.ID, []string{session.ID}, byUser)
 	f.must(err)
 	if access, err := store.Lookup(f.Context(), bearer(user.ID, session.ID)); access.Live || err != nil {
 		f.Errorf("live %v, %v", access.Live, err)

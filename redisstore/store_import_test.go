@@ -77,7 +77,7 @@ func testImportCreates(f *fixture) {
 func testImportUpdates(f *fixture) {
 	user := imported(redisstore.ImportedSession{IssuedAt: 1_690_000_000, ExpiresAt: time.Now().Unix() + 3600, Name: "old"})
 	f.importOne(f.store, user)
-	_, err := f.store.EndSessions(f.Context(), user.User.ID, []string{"1690000000"})
+	_, err := f.store.EndSessions(f.Context(), user.User.ID, []string{"1690000000"}, byUser)
 	f.must(err)
 	session := f.login(user.User.ID)
 

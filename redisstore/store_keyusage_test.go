@@ -37,7 +37,7 @@ var keyUsageTests = map[string]func(*fixture){
 		}
 		check(mine, 6)
 		check(other, 0)
-		if _, err := f.store.EndSessions(f.Context(), uids[0], sids[:1]); err != nil {
+		if _, err := f.store.EndSessions(f.Context(), uids[0], sids[:1], byUser); err != nil {
 			f.Fatal(err)
 		}
 		check(mine, 5)

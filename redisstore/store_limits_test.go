@@ -216,10 +216,13 @@ func testWrongIndex(f *fixture) {
 			_, _, err := f.store.CreateSession(f.Context(), newSession(user.ID, time.Hour))
 			return err
 		},
-		"Sessions":    func() error { _, err := f.store.Sessions(f.Context(), user.ID); return err },
-		"EndSessions": func() error { _, err := f.store.EndSessions(f.Context(), user.ID, []string{session.ID}); return err },
+		"Sessions": func() error { _, err := f.store.Sessions(f.Context(), user.ID); return err },
+		"EndSessions": func() error {
+			_, err := f.store.EndSessions(f.Context(), user.ID, []string{session.ID}, byUser)
+			return err
+		},
 		"EndAllSessions": func() error {
-			_, err := f.store.EndAllSessions(f.Context(), user.ID, "")
+			_, err := f.store.EndAllSessions(f.Context(), user.ID, "", byUser)
 			return err
 		},
 		"RemoveUser": func() error { _, err := f.store.RemoveUser(f.Context(), user.ID); return err },
@@ -289,7 +292,7 @@ func testWrongSession(f *fixture) {
 		"TouchSession": func() error { return f.store.TouchSession(f.Context(), user.ID, session.ID) },
 	}, "WRONGTYPE")
 	// It can still be got rid of.
-	ended, err := f.store.EndSessions(f.Context(), user.ID, []string{session.ID})
+	ended, err := f.store.EndSessions(f.Context(), user.ID, []string{session.ID}, byUser)
 	if len(ended) != 1 || err != nil {
 		f.Errorf("ended %q, %v", ended, err)
 	}
@@ -329,7 +332,7 @@ func testScriptFlush(f *fixture) {
 		func() { b = f.login(user.ID) },
 		func() { f.must(f.store.TouchSession(f.Context(), user.ID, a.ID)) },
 		func() { f.listed(user.ID) },
-		func() { _, err := f.store.EndSessions(f.Context(), user.ID, []string{a.ID}); f.must(err) },
+		func() { _, err := f.store.EndSessions(f.Context(), user.ID, []string{a.ID}, byUser); f.must(err) },
 		func() { _, err := f.store.SetStaff(f.Context(), user.ID, true); f.must(err) },
 		func() { _, err := f.store.AllowLogin(f.Context(), address); f.must(err) },
 		func() { f.importOne(f.store, imported()) },
@@ -338,7 +341,7 @@ func testScriptFlush(f *fixture) {
 				f.must(result.Err)
 			}
 		},
-		func() { _, err := f.store.EndAllSessions(f.Context(), user.ID, ""); f.must(err) },
+		func() { _, err := f.store.EndAllSessions(f.Context(), user.ID, "", byUser); f.must(err) },
 		func() { _, err := f.store.RemoveUser(f.Context(), user.ID); f.must(err) },
 	}
 	for _, step := range steps {
@@ -365,7 +368,7 @@ func testContext(f *fixture) {
 			return err
 		},
 		"Sessions":    func() error { _, err := f.store.Sessions(ctx, user.ID); return err },
-		"EndSessions": func() error { _, err := f.store.EndSessions(ctx, user.ID, []string{session.ID}); return err },
+		"EndSessions": func() error { _, err := f.store.EndSessions(ctx, user.ID, []string{session.ID}, byUser); return err },
 		"AllowLogin":  func() error { _, err := f.store.AllowLogin(ctx, uniqueAddress()); return err },
 		"ImportUsers": func() error { return f.store.ImportUsers(ctx, []redisstore.ImportedUser{imported()})[0].Err },
 		"Users": func() error {

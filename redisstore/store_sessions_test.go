@@ -101,7 +101,7 @@ func testIDsRise(f *fixture) {
 		last = session.ID
 		// An ended session's ID must not come back, or its token would.
 		if i%2 == 0 {
-			_, err := f.store.EndAllSessions(f.Context(), user.ID, "")
+			_, err := f.store.EndAllSessions(f.Context(), user.ID, "", byUser)
 			f.must(err)
 		}
 	}
@@ -301,13 +301,13 @@ func testIndexExpiry(f *fixture) {
 	check(long)
 	middle := f.loginOn(f.store, user.ID, 5*time.Hour)
 	check(long)
-	_, err := f.store.EndSessions(f.Context(), user.ID, []string{long.ID})
+	_, err := f.store.EndSessions(f.Context(), user.ID, []string{long.ID}, byUser)
 	f.must(err)
 	check(middle)
-	_, err = f.store.EndAllSessions(f.Context(), user.ID, short.ID)
+	_, err = f.store.EndAllSessions(f.Context(), user.ID, short.ID, byUser)
 	f.must(err)
 	check(short)
-	_, err = f.store.EndSessions(f.Context(), user.ID, []string{short.ID})
+	_, err = f.store.EndSessions(f.Context(), user.ID, []string{short.ID}, byUser)
 	f.must(err)
 	if left := f.keys("session*{" + user.ID + "}*"); len(left) != 0 {
 		f.Errorf("keys %q are left", left)
@@ -394,7 +394,7 @@ func testTouch(f *fixture) {
 func testTouchEnded(f *fixture) {
 	user := f.user()
 	session := f.login(user.ID)
-	_, err := f.store.EndSessions(f.Context(), user.ID, []string{session.ID})
+	_, err := f.store.EndSessions(f.Context(), user.ID, []string{session.ID}, byUser)
 	f.must(err)
 	f.must(f.store.TouchSession(f.Context(), user.ID, session.ID))
 	if left := f.keys("session*{" + user.ID + "}*"); len(left) != 0 {

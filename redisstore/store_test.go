@@ -50,7 +50,7 @@ func TestStore(t *testing.T) {
 func testStore(t *testing.T, c config.Redis) {
 	t.Helper()
 	tests := map[string]func(*fixture){}
-	for _, part := range []map[string]func(*fixture){sessionTests, endTests, userTests, usernameTests, importTests, checkTests, limitTests, faultTests, keyUsageTests, idleTests} {
+	for _, part := range []map[string]func(*fixture){sessionTests, endTests, userTests, usernameTests, importTests, checkTests, limitTests, faultTests, keyUsageTests, idleTests, eventTests} {
 		maps.Copy(tests, part)
 	}
 	for _, name := range slices.Sorted(maps.Keys(tests)) {
@@ -126,6 +126,9 @@ func (f *fixture) user() redisstore.User {
 	f.must(err)
 	return user
 }
+
+// byUser stands for whoever ends sessions, where that is of no account.
+var byUser = redisstore.Ending{Actor: "user:1", Reason: redisstore.ReasonRevoked}
 
 func newSession(uid string, ttl time.Duration) redisstore.NewSession {
 	return redisstore.NewSession{UserID: uid, PasswordHash: hash, Name: "a name", TTL: ttl}

@@ -168,27 +168,30 @@ func (s *Store) addUser(ctx context.Context, user User) (bool, error) {
 // who is banned already keeps the older date. The flag tells whether there is
 // such a user.
 func (s *Store) BanUser(ctx context.Context, uid string) (bool, error) {
-	user, found, err := s.User(ctx, uid)
-	if err != nil || !found {
-		return false, err
-	}
-	since := user.BannedAt
-	if since.IsZero() {
-		ctx, cancel := s.withTimeout(ctx)
-		defer cancel()
-		if since, err = s.now(ctx); err != nil {
-			return false, err
-		}
-	}
-	// A ban that is there is written again: that is how its confirmation by
-	// replicas is waited for once more.
-	return s.changeUser(ctx, uid, "bannedAt", strconv.FormatInt(since.UnixMilli(), 10), "")
+	return s.banUser(ctx, uid, "ban", EventUserBanned)
 }
 
 // UnbanUser lets a user in again, with the sessions that still live. The flag
 // tells whether there is such a user.
 func (s *Store) UnbanUser(ctx context.Context, uid string) (bool, error) {
-	return s.changeUser(ctx, uid, "bannedAt", "", "")
+	return s.banUser(ctx, uid, "unban", EventUserUnbanned)
+}
+
+func (s *Store) banUser(ctx context.Context, uid, change string, kind EventType) (bool, error) {
+	if !ValidUserID(uid) {
+		return false, nil
+	}
+	ctx, cancel := s.withTimeout(ctx)
+	defer cancel()
+	outcome, err := s.runReplicated(ctx, banUserScript, []string{trailKey(uid), userKey(uid)},
+		s.options.MaxEvents, change, string(Operator)).Int()
+	if err != nil {
+		return false, fmt.Errorf("%s user %s: %w", change, uid, err)
+	}
+	if outcome == 2 {
+		s.events.publish(Event{Type: kind, UserID: uid, Actor: Operator})
+	}
+	return outcome > 0, nil
 }
 
 // SetStaff makes a user staff, or no longer. The flag tells whether there is
@@ -211,11 +214,13 @@ func (s *Store) SetPasswordHash(ctx context.Context, uid, hash string) (ended in
 		return 0, false, fmt.Errorf("set the password of user %s: %w", uid, err)
 	}
 	verdict, sids, err := s.settle(ctx, s.runReplicated, setPasswordScript, known, func(known []string) ([]string, []any) {
-		return append([]string{s.generations.key(uid), userKey(uid), indexKey(uid)}, sessionKeys(uid, known)...), appendArgs([]any{hash}, known)
+		keys := append([]string{s.generations.key(uid), trailKey(uid), userKey(uid), indexKey(uid)}, sessionKeys(uid, known)...)
+		return keys, appendArgs([]any{s.options.MaxEvents, string(Operator), hash}, known)
 	})
 	if err != nil {
 		return 0, false, fmt.Errorf("set the password of user %s: %w", uid, err)
 	}
+	s.publishEnded(uid, sids, Ending{Actor: Operator, Reason: ReasonPassword})
 	return len(sids), verdict == "changed", nil
 }
 
@@ -252,14 +257,16 @@ func (s *Store) RemoveUser(ctx context.Context, uid string) (bool, error) {
 		return false, fmt.Errorf("remove user %s: %w", uid, err)
 	}
 	verdict, values, err := s.settle(ctx, s.runReplicated, removeUserScript, known, func(known []string) ([]string, []any) {
-		return append([]string{userKey(uid), indexKey(uid)}, sessionKeys(uid, known)...), appendArgs(nil, known)
+		keys := append([]string{s.generations.key(uid), trailKey(uid), userKey(uid), indexKey(uid)}, sessionKeys(uid, known)...)
+		return keys, appendArgs([]any{s.options.MaxEvents, string(Operator)}, known)
 	})
 	if err != nil {
 		return false, fmt.Errorf("remove user %s: %w", uid, err)
 	}
-	if verdict != "removed" || len(values) != 1 {
+	if verdict != "removed" || len(values) == 0 {
 		return false, nil
 	}
+	s.publishEnded(uid, values[1:], Ending{Actor: Operator, Reason: ReasonRemoved})
 	// Only now: a name is free when its account is gone, not before. Should this
 	// be the end of the process, the name is still taken over by who wants it.
 	err = s.run(ctx, releaseUsernameScript, []string{usernameKey(foldUsername(values[0]))}, uid).Err()

@@ -87,6 +87,7 @@ func newRootCommand(a *app) *cobra.Command {
 		newKeysCommand(a),
 		newUsersCommand(a),
 		newSessionsCommand(a),
+		newEventsCommand(a),
 		newDoctorCommand(a),
 		newVersionCommand(a),
 	)

@@ -93,11 +93,14 @@ func (a *app) endEveryone(ctx context.Context, asJSON bool) error {
 	})
 }
 
+// byOperator is what a user's trail says of the sessions that a command ended.
+var byOperator = redisstore.Ending{Actor: redisstore.Operator, Reason: redisstore.ReasonOperator}
+
 func (a *app) endAllSessions(ctx context.Context, store *redisstore.Store, user redisstore.User, _ []string) ([]string, error) {
 	if err := a.confirmed("End all sessions of %s (%s)?", shown(user.Username), user.ID); err != nil {
 		return nil, err
 	}
-	return store.EndAllSessions(ctx, user.ID, "")
+	return store.EndAllSessions(ctx, user.ID, "", byOperator)
 }
 
 func (a *app) endSessions(ctx context.Context, store *redisstore.Store, user redisstore.User, sids []string) ([]string, error) {
@@ -106,7 +109,7 @@ func (a *app) endSessions(ctx context.Context, store *redisstore.Store, user red
 	if err := a.confirmed("End %s of %s (%s)?", counted(len(sids), "session"), shown(user.Username), user.ID); err != nil {
 		return nil, err
 	}
-	ended, err := store.EndSessions(ctx, user.ID, sids)
+	ended, err := store.EndSessions(ctx, user.ID, sids, byOperator)
 	if err != nil {
 		return nil, err
 	}

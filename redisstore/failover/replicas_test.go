@@ -65,8 +65,14 @@ func TestTooFewReplicas(t *testing.T) {
 	sessions := s.addSessions(user, 4)
 	s.addSessions(removed, 2)
 	calls := map[string]func() error{
-		"EndSessions":     func() error { _, err := r.own.EndSessions(ctx, user.ID, []string{sessions[1].sid}); return err },
-		"EndAllSessions":  func() error { _, err := r.own.EndAllSessions(ctx, user.ID, sessions[0].sid); return err },
+		"EndSessions": func() error {
+			_, err := r.own.EndSessions(ctx, user.ID, []string{sessions[1].sid}, redisstore.Ending{})
+			return err
+		},
+		"EndAllSessions": func() error {
+			_, err := r.own.EndAllSessions(ctx, user.ID, sessions[0].sid, redisstore.Ending{})
+			return err
+		},
 		"BanUser":         func() error { _, err := r.own.BanUser(ctx, banned.ID); return err },
 		"SetPasswordHash": func() error { _, _, err := r.own.SetPasswordHash(ctx, banned.ID, banned.PasswordHash); return err },
 		"SetStaff":        func() error { _, err := r.own.SetStaff(ctx, banned.ID, false); return err },
@@ -119,10 +125,10 @@ func TestEndingNothingIsReplicated(t *testing.T) {
 	kept := s.addSessions(user, 1)[0]
 	const nobody, none = "1000000000001", "1000000000002"
 	for name, call := range map[string]func() (any, error){
-		"a session that is none":  func() (any, error) { return store.EndSessions(ctx, user.ID, []string{none}) },
-		"no sessions":             func() (any, error) { return store.EndSessions(ctx, nobody, []string{none}) },
-		"all but the only one":    func() (any, error) { return store.EndAllSessions(ctx, user.ID, kept.sid) },
-		"all sessions of nobody":  func() (any, error) { return store.EndAllSessions(ctx, nobody, "") },
+		"a session that is none":  func() (any, error) { return store.EndSessions(ctx, user.ID, []string{none}, redisstore.Ending{}) },
+		"no sessions":             func() (any, error) { return store.EndSessions(ctx, nobody, []string{none}, redisstore.Ending{}) },
+		"all but the only one":    func() (any, error) { return store.EndAllSessions(ctx, user.ID, kept.sid, redisstore.Ending{}) },
+		"all sessions of nobody":  func() (any, error) { return store.EndAllSessions(ctx, nobody, "", redisstore.Ending{}) },
 		"an account that is none": func() (any, error) { return store.RemoveUser(ctx, nobody) },
 		"a ban of nobody":         func() (any, error) { return store.UnbanUser(ctx, nobody) },
 	} {

@@ -136,6 +136,9 @@ func (s *Server) CLI(args ...string) string {
 	return strings.TrimSuffix(stdout.String(), "\n")
 }
 
+// Log returns what the server's log ends with, its last kilobytes.
+func (s *Server) Log() string { return string(s.logTail()) }
+
 // Client returns a plain client of the server, which is closed when the test
 // ends.
 func (s *Server) Client() *redis.Client {

@@ -18,10 +18,3 @@ local function lives(session, current)
   if current == 0 then return redis.call('EXISTS', session) == 1 end
   return bornIn(session) >= current
 end
-
--- finish deletes a session and tells whether it lived until now.
-local function finish(session, current)
-  local lived = lives(session, current)
-  redis.call('DEL', session)
-  return lived
-end
