@@ -39,6 +39,7 @@ func (c *comparison) print(w io.Writer) {
 	if m := c.Memory; m != nil {
 		fmt.Fprintf(w, "Redis holds a session in %.0f bytes and a user in %.0f (%d users, %d sessions each, names of 40 characters).\n",
 			m.BytesPerSession, m.BytesPerUser, memoryUsers, memorySessions)
+		fmt.Fprintf(w, "With a trail of events for each user, which is off by default, a session takes %.0f bytes.\n", m.WithTrail)
 		fmt.Fprintf(w, "sessiond took %s MB in the course of %d checks of %d tokens, %.0f MB at most.\n\n",
 			join(m.ResidentMB), m.Checks, memoryUsers, m.PeakMB)
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/sessiond/sessiond/config"
 )
 
 // What the memory figures are of.
@@ -12,13 +14,18 @@ const (
 	memoryUsers    = 100_000
 	memorySessions = 3 // For each user.
 	memoryChecks   = 1_000_000
+	// trailUsers are enough for a figure that moves by a byte or two.
+	trailUsers, trailEvents = 20_000, 100
 )
 
 // memory is what sessions take in Redis, and tokens in sessiond.
 type memory struct {
 	BytesPerSession float64 `json:"redisBytesPerSession"`
 	BytesPerUser    float64 `json:"redisBytesPerUser"`
-	Checks          uint64  `json:"checks"`
+	// WithTrail is BytesPerSession where each user has a trail of events, which
+	// is off unless events.max_per_user is set.
+	WithTrail float64 `json:"redisBytesPerSessionWithTrail"`
+	Checks    uint64  `json:"checks"`
 	// ResidentMB is sessiond's memory after every tenth of the checks, the first
 	// of which has seen each token once.
 	ResidentMB []float64 `json:"residentMB"`
@@ -38,6 +45,9 @@ func (c *comparison) measureMemory(ctx context.Context, l *lab) error {
 	headers := l.file("memory.headers")
 	m, err := l.fill(ctx, redis, keys, headers)
 	if err != nil {
+		return err
+	}
+	if m.WithTrail, err = l.measureTrails(ctx, keys); err != nil {
 		return err
 	}
 	s, err := l.startSessiond(ctx, redis.address, 0, keys)
@@ -86,6 +96,32 @@ func (l *lab) fill(ctx context.Context, redis *redisServer, keys, headers string
 	}
 	l.say("Redis holds a session in %.0f bytes; signing %d tokens", m.BytesPerSession, memoryUsers)
 	return m, seed.writeTokens(ctx, headers, claims)
+}
+
+// measureTrails is what a session takes where logins and endings leave a trail.
+func (l *lab) measureTrails(ctx context.Context, keys string) (float64, error) {
+	redis, err := l.startRedis(ctx)
+	if err != nil {
+		return 0, err
+	}
+	seed, err := newSeeder(redis.address, 0, keys, func(c *config.Config) { c.Events.MaxPerUser = trailEvents })
+	if err != nil {
+		return 0, err
+	}
+	defer seed.close()
+	l.say("the same for %d users with trails", trailUsers)
+	if err := seed.addUsers(ctx, time.Now(), 0, trailUsers, 0, somePasswordHash); err != nil {
+		return 0, err
+	}
+	users, err := redis.memory(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := seed.logIn(ctx, trailUsers, memorySessions, somePasswordHash); err != nil {
+		return 0, err
+	}
+	sessions, err := redis.memory(ctx)
+	return float64(sessions-users) / (trailUsers * memorySessions), err
 }
 
 // watchMemory checks the tokens, one of each user in rotation, until there were

@@ -34,8 +34,11 @@ func (l *lab) keyDirectory() (string, error) {
 	return l.keys, nil
 }
 
-func newSeeder(redisAddress string, db int, keys string) (*seeder, error) {
+func newSeeder(redisAddress string, db int, keys string, changes ...func(*config.Config)) (*seeder, error) {
 	c := config.Default()
+	for _, change := range changes {
+		change(&c)
+	}
 	c.Redis.Addresses, c.Redis.DB = []string{redisAddress}, db
 	// Batches of hundreds take longer than one login may.
 	c.Redis.Timeout = time.Minute
