@@ -12,7 +12,10 @@ const (
 	// minStraight and maxStraight bound how many exchanges with Redis go on at
 	// the same time, each on a connection of its own, before further ones are
 	// put together.
-	minStraight, maxStraight = 2, 16
+	minStraight, maxStraight = 1, 16
+	// stall is after how long without a reply a further exchange goes straight:
+	// one connection that hangs shall not hold up the others' requests.
+	stall = 5 * time.Millisecond
 	// interval is about what an exchange costs both sides in processor time:
 	// sent more often than that, exchanges would only fight for the processors;
 	// less often, they would wait for no reason.
@@ -41,6 +44,8 @@ type coalescer struct {
 	active   int
 	pending  []*exchange
 	distance distance
+	// moved is when an exchange or a batch last left or came back.
+	moved time.Time
 }
 
 // exchange is one request's commands, waiting to be sent with others.
@@ -77,8 +82,9 @@ func (c *coalescer) do(ctx context.Context, cmds ...redis.Cmder) error {
 // together, off a cluster.
 func (c *coalescer) doWith(ctx context.Context, key string, cmds ...redis.Cmder) (*redis.StringCmd, error) {
 	c.mu.Lock()
-	if c.unlimited || c.active < c.distance.straight() {
+	if c.mayGoStraight() {
 		c.active++
+		c.moved = time.Now()
 		c.mu.Unlock()
 		var value *redis.StringCmd
 		if key != "" {
@@ -104,10 +110,18 @@ func (c *coalescer) doWith(ctx context.Context, key string, cmds ...redis.Cmder)
 	}
 }
 
+// mayGoStraight tells whether an exchange may leave at once.
+func (c *coalescer) mayGoStraight() bool {
+	if c.unlimited || c.active < c.distance.straight() {
+		return true
+	}
+	return c.active < maxStraight && time.Since(c.moved) > stall
+}
+
 // next gives the place of an exchange that is over to those that wait.
 func (c *coalescer) next(took time.Duration) {
 	c.mu.Lock()
-	c.distance.observe(took)
+	c.observe(took)
 	waiting := len(c.pending) > 0
 	if !waiting {
 		c.active--
@@ -116,6 +130,12 @@ func (c *coalescer) next(took time.Duration) {
 	if waiting {
 		go c.drain()
 	}
+}
+
+// observe learns from what has come back.
+func (c *coalescer) observe(took time.Duration) {
+	c.distance.observe(took)
+	c.moved = time.Now()
 }
 
 // drain sends batches until nobody waits.
@@ -130,7 +150,7 @@ func (c *coalescer) drain() {
 func (c *coalescer) take(took time.Duration) []*exchange {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.distance.observe(took)
+	c.observe(took)
 	batch := c.pending
 	c.pending = nil
 	if len(batch) > maxBatch {

@@ -79,9 +79,7 @@ func TestCoalescedExchangesKeepTheirReplies(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if c.active != 0 || len(c.pending) != 0 {
-		t.Errorf("%d active, %d pending when all is over", c.active, len(c.pending))
-	}
+	awaitIdle(t, c)
 }
 
 // An exchange ends by its own deadline, though those before it hold every
@@ -124,11 +122,7 @@ func TestWaitingExchangesEndByTheirOwnDeadline(t *testing.T) {
 	ended.Wait()
 	server.Thaw()
 	group.Wait()
-	redistest.Eventually(t, "the coalescer to be idle", func() bool {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return c.active == 0 && len(c.pending) == 0
-	})
+	awaitIdle(t, c)
 	after := redis.NewStatusCmd(t.Context(), "ping")
 	if err := c.do(t.Context(), after); err != nil || after.Val() != "PONG" {
 		t.Errorf("afterwards: %q %v %v", after.Val(), err, after.Err())
@@ -176,4 +170,45 @@ func TestVanishedCounterIsBoundedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// A connection that hangs does not hold up the requests that come after.
+func TestStalledExchangeIsPassedBy(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	c := newCoalescer(server.Client(), 30*time.Second)
+	if err := c.do(t.Context(), redis.NewStatusCmd(t.Context(), "ping")); err != nil {
+		t.Fatal(err)
+	}
+
+	hangs, release := context.WithTimeout(t.Context(), 30*time.Second)
+	defer release()
+	var hanging sync.WaitGroup
+	for range minStraight {
+		hanging.Go(func() { _ = c.do(hangs, redis.NewStringSliceCmd(hangs, "blpop", "nothing", 30)) })
+	}
+	redistest.Eventually(t, "the places to be taken", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.active >= minStraight
+	})
+	redistest.Eventually(t, "an exchange to pass by", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		cmd := redis.NewStatusCmd(ctx, "ping")
+		return c.do(ctx, cmd) == nil && cmd.Val() == "PONG"
+	})
+	server.Kill()
+	hanging.Wait()
+}
+
+// awaitIdle waits until nothing is under way: the last batch gives its place
+// back after it has handed out the replies.
+func awaitIdle(t *testing.T, c *coalescer) {
+	t.Helper()
+	redistest.Eventually(t, "the coalescer to be idle", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.active == 0 && len(c.pending) == 0
+	})
 }
