@@ -245,9 +245,7 @@ func (s *soak) failOver(top topology, away, back func(*redistest.Server)) {
 		redistest.Eventually(s.t, "the new primary to serve", func() bool { return r.check(s.probe.token).status == http.StatusOK })
 	}
 	back(old)
-	redistest.Eventually(s.t, "the old primary to become a replica", func() bool {
-		return strings.HasPrefix(old.CLI("ROLE"), "slave")
-	})
+	awaitReplica(s.t, old)
 	caughtUp(s.t, s.primary(""), "")
 }
 
