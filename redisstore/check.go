@@ -37,14 +37,14 @@ type Access struct {
 // address pays instead, in a second trip: nobody spends another's allowance
 // with that user's old tokens.
 func (s *Store) Authenticate(ctx context.Context, b Bearer, address string) (Access, error) {
-	ctx, cancel := s.withTimeout(ctx)
-	defer cancel()
+	call := s.begin(ctx)
+	defer call.end()
 
 	window := s.apiWindow()
 	counter := userCounterKey(b.UserID, window.number)
 	lookup := s.newSessionLookup(ctx, b)
 	charge := s.charge(ctx, window, counter)
-	generation, err := s.checks.doWith(ctx, s.generations.key(b.UserID), charge.cmds(lookup.cmds()...)...)
+	generation, err := s.checks.doWith(ctx, call.until, s.generations.key(b.UserID), charge.cmds(lookup.cmds()...)...)
 	if err != nil {
 		return Access{}, fmt.Errorf("check a token: %w", err)
 	}
@@ -53,7 +53,7 @@ func (s *Store) Authenticate(ctx context.Context, b Bearer, address string) (Acc
 		return Access{}, fmt.Errorf("check a token: %w", err)
 	}
 	if access.Live {
-		access.Quota, err = s.quota(ctx, charge)
+		access.Quota, err = s.quota(ctx, call.until, charge)
 		return access, err
 	}
 
@@ -62,19 +62,19 @@ func (s *Store) Authenticate(ctx context.Context, b Bearer, address string) (Acc
 		refund = window.refund(ctx, counter)
 	}
 	charge = s.charge(ctx, window, addressCounterKey(address, window.number))
-	if err := s.checks.do(ctx, charge.cmds(refund...)...); err != nil {
+	if err := s.checks.do(ctx, call.until, charge.cmds(refund...)...); err != nil {
 		return Access{}, fmt.Errorf("charge a dead token: %w", err)
 	}
-	access.Quota, err = s.quota(ctx, charge)
+	access.Quota, err = s.quota(ctx, call.until, charge)
 	return access, err
 }
 
 // Lookup is Authenticate without a charge: Quota is empty.
 func (s *Store) Lookup(ctx context.Context, b Bearer) (Access, error) {
-	ctx, cancel := s.withTimeout(ctx)
-	defer cancel()
+	call := s.begin(ctx)
+	defer call.end()
 	lookup := s.newSessionLookup(ctx, b)
-	generation, err := s.checks.doWith(ctx, s.generations.key(b.UserID), lookup.cmds()...)
+	generation, err := s.checks.doWith(ctx, call.until, s.generations.key(b.UserID), lookup.cmds()...)
 	if err != nil {
 		return Access{}, fmt.Errorf("look up a session: %w", err)
 	}
@@ -113,9 +113,9 @@ func (s *Store) idleExpiry(signed time.Time) time.Time {
 	return until
 }
 
-// cmds has room for those of a charge and for the generation.
+// cmds has room for those of a charge.
 func (l sessionLookup) cmds() []redis.Cmder {
-	cmds := append(make([]redis.Cmder, 0, 6), l.session, l.user)
+	cmds := append(make([]redis.Cmder, 0, 5), l.session, l.user)
 	if l.renewal != nil {
 		cmds = append(cmds, l.renewal)
 	}

@@ -2,23 +2,24 @@ package redisstore
 
 import (
 	"context"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
 const (
-	// minStraight and maxStraight bound how many exchanges with Redis go on at
-	// the same time, each on a connection of its own, before further ones are
-	// put together.
-	minStraight, maxStraight = 1, 16
-	// stall is after how long without a reply a further exchange goes straight:
-	// one connection that hangs shall not hold up the others' requests.
+	// minActive and maxActive bound how many batches are under way at the same
+	// time, each on a connection of its own.
+	minActive, maxActive = 1, 16
+	// stall is after how long without a reply a further batch may leave: one
+	// connection that hangs shall not hold up the others' requests.
 	stall = 5 * time.Millisecond
-	// interval is about what an exchange costs both sides in processor time:
-	// sent more often than that, exchanges would only fight for the processors;
-	// less often, they would wait for no reason.
+	// interval is about what a batch costs both sides in processor time: sent
+	// more often than that, batches would only fight for the processors; less
+	// often, exchanges would wait for no reason.
 	interval = 50 * time.Microsecond
 	// maxBatch is how many exchanges one pipeline holds at most, so that no
 	// request waits for the replies of thousands.
@@ -26,37 +27,36 @@ const (
 )
 
 // coalescer sends the commands of requests that are under way at the same
-// moment in one pipeline. While few are, each goes straight to Redis; while
-// many are, those that arrive as the connections are busy leave together with
-// the next write, which saves both sides most of their system calls. The farther
-// away Redis is, the more exchanges are under way before that happens: none shall
-// wait for the way of another.
+// moment in one pipeline. A batch holds what there is when it leaves: a single
+// exchange while requests are few, and while they are many those that came as
+// the one before was under way, which saves both sides most of their system
+// calls. The farther away Redis is, the more batches are under way at the same
+// time: no exchange shall wait for the way of another.
 //
 // An exchange ends by its own deadline, whatever those do that it travels with.
 type coalescer struct {
 	rdb     redis.UniversalClient
 	timeout time.Duration
-	// unlimited sends everything straight.
-	unlimited bool
+	// alone gives each exchange a batch of its own.
+	alone bool
 
 	mu sync.Mutex
-	// active counts exchanges and batches under way.
+	// active counts batches under way, or about to be.
 	active   int
 	pending  []*exchange
 	distance distance
-	// moved is when an exchange or a batch last left or came back.
+	// moved is when a batch last left or came back.
 	moved time.Time
 }
 
-// exchange is one request's commands, waiting to be sent with others.
+// exchange is one request's commands on their way to Redis and back.
 type exchange struct {
-	ctx  context.Context //nolint:containedctx // It lives as long as the call that made it.
 	cmds []redis.Cmder
 	// key is what doWith reads for it, empty where it is do's.
 	key string
-	// sent tells whether the commands ran, value is the one of key; both are to
-	// be read after done.
-	sent  bool
+	// abandoned tells that nobody waits for the replies any more.
+	abandoned atomic.Bool
+	// value is the reply for key; to be read after done, like the commands.
 	value *redis.StringCmd
 	done  chan struct{}
 }
@@ -65,14 +65,14 @@ func newCoalescer(rdb redis.UniversalClient, timeout time.Duration) *coalescer {
 	// On a cluster a batch would reach many nodes, and all of it wait for the
 	// one that is failing over.
 	_, isCluster := rdb.(*redis.ClusterClient)
-	return &coalescer{rdb: rdb, timeout: timeout, unlimited: isCluster}
+	return &coalescer{rdb: rdb, timeout: timeout, alone: isCluster}
 }
 
 // do runs the commands in one round trip. Each carries its own error. The error
-// returned is the context's: the commands are then still being written to and
-// must not be read.
-func (c *coalescer) do(ctx context.Context, cmds ...redis.Cmder) error {
-	_, err := c.doWith(ctx, "", cmds...)
+// returned is the context's or, past the deadline, context.DeadlineExceeded: the
+// commands may then still be written to and must not be read.
+func (c *coalescer) do(ctx context.Context, until time.Time, cmds ...redis.Cmder) error {
+	_, err := c.doWith(ctx, until, "", cmds...)
 	return err
 }
 
@@ -80,66 +80,68 @@ func (c *coalescer) do(ctx context.Context, cmds ...redis.Cmder) error {
 // that leave together share one GET of it, behind all their commands: the key
 // must be one that has the same value for all, which it has where they can be
 // together, off a cluster.
-func (c *coalescer) doWith(ctx context.Context, key string, cmds ...redis.Cmder) (*redis.StringCmd, error) {
-	c.mu.Lock()
-	if c.mayGoStraight() {
-		c.active++
-		c.moved = time.Now()
-		c.mu.Unlock()
-		var value *redis.StringCmd
-		if key != "" {
-			value = redis.NewStringCmd(ctx, "get", key)
-			cmds = append(cmds, value)
-		}
-		took := c.send(ctx, cmds)
-		c.next(took)
-		return value, nil
+func (c *coalescer) doWith(ctx context.Context, until time.Time, key string, cmds ...redis.Cmder) (*redis.StringCmd, error) {
+	left := time.Until(until)
+	if left <= 0 {
+		return nil, context.DeadlineExceeded
 	}
-	e := &exchange{ctx: ctx, cmds: cmds, key: key, done: make(chan struct{})}
-	c.pending = append(c.pending, e)
-	c.mu.Unlock()
+	e := &exchange{cmds: cmds, key: key, done: make(chan struct{})}
+	c.submit(e)
 
+	deadline, ok := deadlines.Get().(*time.Timer)
+	if ok {
+		deadline.Reset(left)
+	} else {
+		deadline = time.NewTimer(left)
+	}
+	defer func() {
+		deadline.Stop()
+		deadlines.Put(deadline)
+	}()
 	select {
 	case <-e.done:
-		if !e.sent {
-			return nil, ctx.Err()
-		}
 		return e.value, nil
 	case <-ctx.Done():
+		e.abandoned.Store(true)
 		return nil, ctx.Err()
+	case <-deadline.C:
+		e.abandoned.Store(true)
+		return nil, context.DeadlineExceeded
 	}
 }
 
-// mayGoStraight tells whether an exchange may leave at once.
-func (c *coalescer) mayGoStraight() bool {
-	if c.unlimited || c.active < c.distance.straight() {
-		return true
-	}
-	return c.active < maxStraight && time.Since(c.moved) > stall
-}
+// deadlines holds timers that are not running. A context.WithDeadline for each
+// exchange would cost as much as its way through Redis.
+var deadlines sync.Pool
 
-// next gives the place of an exchange that is over to those that wait.
-func (c *coalescer) next(took time.Duration) {
+// submit makes sure that the exchange leaves.
+func (c *coalescer) submit(e *exchange) {
+	if c.alone {
+		go c.sendBatch([]*exchange{e})
+		return
+	}
 	c.mu.Lock()
-	c.observe(took)
-	waiting := len(c.pending) > 0
-	if !waiting {
-		c.active--
-	}
-	c.mu.Unlock()
-	if waiting {
+	defer c.mu.Unlock()
+	c.pending = append(c.pending, e)
+	if c.mayLeave() {
+		c.active++
+		c.moved = time.Now()
 		go c.drain()
 	}
 }
 
-// observe learns from what has come back.
-func (c *coalescer) observe(took time.Duration) {
-	c.distance.observe(took)
-	c.moved = time.Now()
+// mayLeave tells whether another batch may leave now.
+func (c *coalescer) mayLeave() bool {
+	if c.active < c.distance.batches() {
+		return true
+	}
+	return c.active < maxActive && time.Since(c.moved) > stall
 }
 
 // drain sends batches until nobody waits.
 func (c *coalescer) drain() {
+	// Requests that are there to be read may come along: those go first.
+	runtime.Gosched()
 	for batch := c.take(0); len(batch) > 0; {
 		batch = c.take(c.sendBatch(batch))
 	}
@@ -150,7 +152,8 @@ func (c *coalescer) drain() {
 func (c *coalescer) take(took time.Duration) []*exchange {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.observe(took)
+	c.distance.observe(took)
+	c.moved = time.Now()
 	batch := c.pending
 	c.pending = nil
 	if len(batch) > maxBatch {
@@ -162,21 +165,22 @@ func (c *coalescer) take(took time.Duration) []*exchange {
 	return batch
 }
 
+// sendBatch returns how long the exchange with Redis took.
 func (c *coalescer) sendBatch(batch []*exchange) time.Duration {
 	ctx, cancel := context.WithTimeout(context.Background(), c.timeout)
 	defer cancel()
 	cmds := make([]redis.Cmder, 0, 1+len(batch)*len(batch[0].cmds))
 	var value *redis.StringCmd
 	for _, e := range batch {
-		// Nobody waits for the others any more, so nobody shall pay for them.
-		if e.ctx.Err() == nil {
-			e.sent = true
-			cmds = append(cmds, e.cmds...)
-			if e.key != "" && value == nil {
-				value = redis.NewStringCmd(ctx, "get", e.key)
-			}
-			e.value = value
+		// Nobody shall pay for what nobody waits for.
+		if e.abandoned.Load() {
+			continue
 		}
+		cmds = append(cmds, e.cmds...)
+		if e.key != "" && value == nil {
+			value = redis.NewStringCmd(ctx, "get", e.key)
+		}
+		e.value = value
 	}
 	if value != nil {
 		cmds = append(cmds, value)
@@ -201,7 +205,7 @@ func (c *coalescer) send(ctx context.Context, cmds []redis.Cmder) time.Duration 
 	return time.Since(start)
 }
 
-// distance is how far away Redis is: the shortest of the last exchanges, since
+// distance is how far away Redis is: the shortest of the last batches, since
 // what a longer one took more it spent waiting for a processor. The zero value
 // knows nothing yet.
 type distance struct {
@@ -225,12 +229,12 @@ func (d *distance) observe(took time.Duration) {
 	}
 }
 
-// straight is how many exchanges may be under way, so that another may leave
-// every interval.
-func (d *distance) straight() int {
+// batches is how many may be under way, so that another may leave every
+// interval.
+func (d *distance) batches() int {
 	shortest := d.current
 	if shortest == 0 || (d.previous != 0 && d.previous < shortest) {
 		shortest = d.previous
 	}
-	return min(max(int(shortest/interval), minStraight), maxStraight)
+	return min(max(int(shortest/interval), minActive), maxActive)
 }

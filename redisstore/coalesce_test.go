@@ -14,7 +14,7 @@ import (
 	"github.com/sessiond/sessiond/redisstore/redistest"
 )
 
-func TestDistanceSaysHowManyGoStraight(t *testing.T) {
+func TestDistanceSaysHowManyBatchesAreUnderWay(t *testing.T) {
 	t.Parallel()
 	repeat := func(d time.Duration, n int) []time.Duration {
 		all := make([]time.Duration, n)
@@ -27,13 +27,13 @@ func TestDistanceSaysHowManyGoStraight(t *testing.T) {
 		took []time.Duration
 		want int
 	}{
-		"nothing known":                {nil, minStraight},
-		"on this machine":              {[]time.Duration{70 * time.Microsecond, 3 * time.Millisecond}, minStraight},
+		"nothing known":                {nil, minActive},
+		"on this machine":              {[]time.Duration{70 * time.Microsecond, 3 * time.Millisecond}, minActive},
 		"in this rack":                 {[]time.Duration{300 * time.Microsecond}, 6},
-		"a millisecond away":           {[]time.Duration{2 * time.Millisecond, time.Millisecond}, maxStraight},
+		"a millisecond away":           {[]time.Duration{2 * time.Millisecond, time.Millisecond}, maxActive},
 		"nothing was sent":             {[]time.Duration{0, 300 * time.Microsecond}, 6},
 		"farther away since a while":   {append(repeat(70*time.Microsecond, 1), repeat(400*time.Microsecond, 2*distanceWindow)...), 8},
-		"farther away since a moment":  {append(repeat(70*time.Microsecond, 1), repeat(400*time.Microsecond, distanceWindow)...), minStraight},
+		"farther away since a moment":  {append(repeat(70*time.Microsecond, 1), repeat(400*time.Microsecond, distanceWindow)...), minActive},
 		"nearer since the last moment": {append(repeat(time.Millisecond, distanceWindow), 200*time.Microsecond), 4},
 	}
 	for name, tt := range tests {
@@ -43,8 +43,8 @@ func TestDistanceSaysHowManyGoStraight(t *testing.T) {
 			for _, took := range tt.took {
 				d.observe(took)
 			}
-			if got := d.straight(); got != tt.want {
-				t.Errorf("%d go straight, want %d", got, tt.want)
+			if got := d.batches(); got != tt.want {
+				t.Errorf("%d batches, want %d", got, tt.want)
 			}
 		})
 	}
@@ -66,7 +66,7 @@ func TestCoalescedExchangesKeepTheirReplies(t *testing.T) {
 			ctx := t.Context()
 			echo := redis.NewStringCmd(ctx, "echo", strconv.Itoa(i))
 			wrong := redis.NewSliceCmd(ctx, "hmget", "text", "field")
-			if err := c.do(ctx, echo, wrong); err != nil {
+			if err := c.do(ctx, soon(), echo, wrong); err != nil {
 				t.Error(err)
 				return
 			}
@@ -82,40 +82,39 @@ func TestCoalescedExchangesKeepTheirReplies(t *testing.T) {
 	awaitIdle(t, c)
 }
 
-// An exchange ends by its own deadline, though those before it hold every
-// connection for longer, and the connections are free again afterwards.
+// An exchange ends by its own deadline or with its request, though those before
+// it hold every connection for longer, and the connections are free again
+// afterwards.
 func TestWaitingExchangesEndByTheirOwnDeadline(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	rdb := server.Client()
 	c := newCoalescer(rdb, 30*time.Second)
-	if err := c.do(t.Context(), redis.NewStatusCmd(t.Context(), "ping")); err != nil {
+	if err := c.do(t.Context(), soon(), redis.NewStatusCmd(t.Context(), "ping")); err != nil {
 		t.Fatal(err)
 	}
 	server.Freeze()
 
-	long, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
 	var group sync.WaitGroup
-	for range minStraight {
-		group.Go(func() { _ = c.do(long, redis.NewStatusCmd(long, "ping")) })
+	for range maxActive {
+		group.Go(func() { _ = c.do(t.Context(), soon(), redis.NewStatusCmd(t.Context(), "ping")) })
 	}
-	redistest.Eventually(t, "all places to be taken", func() bool {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return c.active >= c.distance.straight() || c.active == minStraight
-	})
-	// More than can go straight, so that some wait.
-	short, cancelShort := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancelShort()
+	gone, leave := context.WithCancel(t.Context())
+	leave()
 	var ended sync.WaitGroup
-	for range maxStraight + 1 {
+	for range maxActive + 1 {
 		ended.Go(func() {
-			cmd := redis.NewIntCmd(short, "incr", "counter")
-			if err := c.do(short, cmd); err == nil && cmd.Err() == nil {
-				t.Error("a frozen Redis answered")
-			} else if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("ended with %v", err)
+			cmd := redis.NewIntCmd(t.Context(), "incr", "counter")
+			until := time.Now().Add(50 * time.Millisecond)
+			if err := c.do(t.Context(), until, cmd); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("past its deadline: %v", err)
+			} else if early := time.Until(until); early > 0 {
+				t.Errorf("gave up %v early", early)
+			}
+		})
+		ended.Go(func() {
+			if err := c.do(gone, soon(), redis.NewIntCmd(gone, "incr", "counter")); !errors.Is(err, context.Canceled) {
+				t.Errorf("after its request: %v", err)
 			}
 		})
 	}
@@ -124,9 +123,38 @@ func TestWaitingExchangesEndByTheirOwnDeadline(t *testing.T) {
 	group.Wait()
 	awaitIdle(t, c)
 	after := redis.NewStatusCmd(t.Context(), "ping")
-	if err := c.do(t.Context(), after); err != nil || after.Val() != "PONG" {
+	if err := c.do(t.Context(), soon(), after); err != nil || after.Val() != "PONG" {
 		t.Errorf("afterwards: %q %v %v", after.Val(), err, after.Err())
 	}
+}
+
+// What nobody waits for any more is not sent: nobody shall pay for it.
+func TestAbandonedExchangesAreNotSent(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	rdb := server.Client()
+	c := newCoalescer(rdb, 10*time.Second)
+	// No batch may leave until the places are given back below.
+	c.active, c.moved = maxActive, time.Now()
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if err := c.do(gone, soon(), redis.NewIntCmd(gone, "incr", "abandoned")); !errors.Is(err, context.Canceled) {
+		t.Fatalf("after its request: %v", err)
+	}
+	if err := c.do(t.Context(), time.Now().Add(time.Millisecond), redis.NewIntCmd(t.Context(), "incr", "abandoned")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("past its deadline: %v", err)
+	}
+	c.mu.Lock()
+	c.active = 0
+	c.mu.Unlock()
+	count := redis.NewIntCmd(t.Context(), "incr", "wanted")
+	if err := c.do(t.Context(), soon(), count); err != nil || count.Val() != 1 {
+		t.Fatalf("wanted: %d %v %v", count.Val(), err, count.Err())
+	}
+	if n := rdb.Exists(t.Context(), "abandoned").Val(); n != 0 {
+		t.Error("an abandoned exchange was sent")
+	}
+	awaitIdle(t, c)
 }
 
 func TestExpiryHints(t *testing.T) {
@@ -177,29 +205,29 @@ func TestStalledExchangeIsPassedBy(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	c := newCoalescer(server.Client(), 30*time.Second)
-	if err := c.do(t.Context(), redis.NewStatusCmd(t.Context(), "ping")); err != nil {
+	if err := c.do(t.Context(), soon(), redis.NewStatusCmd(t.Context(), "ping")); err != nil {
 		t.Fatal(err)
 	}
 
-	hangs, release := context.WithTimeout(t.Context(), 30*time.Second)
-	defer release()
 	var hanging sync.WaitGroup
-	for range minStraight {
-		hanging.Go(func() { _ = c.do(hangs, redis.NewStringSliceCmd(hangs, "blpop", "nothing", 30)) })
-	}
-	redistest.Eventually(t, "the places to be taken", func() bool {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return c.active >= minStraight
+	hanging.Go(func() {
+		_ = c.do(t.Context(), soon(), redis.NewStringSliceCmd(t.Context(), "blpop", "nothing", 30))
+	})
+	redistest.Eventually(t, "BLPOP to hang", func() bool {
+		info, err := server.Client().InfoMap(t.Context(), "clients").Result()
+		return err == nil && info["Clients"]["blocked_clients"] == "1"
 	})
 	redistest.Eventually(t, "an exchange to pass by", func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		cmd := redis.NewStatusCmd(ctx, "ping")
-		return c.do(ctx, cmd) == nil && cmd.Val() == "PONG"
+		cmd := redis.NewStatusCmd(t.Context(), "ping")
+		return c.do(t.Context(), time.Now().Add(time.Second), cmd) == nil && cmd.Val() == "PONG"
 	})
 	server.Kill()
 	hanging.Wait()
+}
+
+// soon is a deadline that no exchange of a test should need.
+func soon() time.Time {
+	return time.Now().Add(30 * time.Second)
 }
 
 // awaitIdle waits until nothing is under way: the last batch gives its place

@@ -46,7 +46,7 @@ func TestCoalescedExchangesShareAValue(t *testing.T) {
 	for range exchanges {
 		group.Go(func() {
 			ping := redis.NewStatusCmd(t.Context(), "ping")
-			value, err := c.doWith(t.Context(), "number", ping)
+			value, err := c.doWith(t.Context(), soon(), "number", ping)
 			if err != nil {
 				t.Error(err)
 				return
@@ -54,7 +54,7 @@ func TestCoalescedExchangesShareAValue(t *testing.T) {
 			if n, err := value.Int64(); n != 7 || err != nil || ping.Val() != "PONG" {
 				t.Errorf("%d, %v, %q", n, err, ping.Val())
 			}
-			if err := c.do(t.Context(), redis.NewStatusCmd(t.Context(), "ping")); err != nil {
+			if err := c.do(t.Context(), soon(), redis.NewStatusCmd(t.Context(), "ping")); err != nil {
 				t.Error(err)
 			}
 		})
@@ -63,7 +63,7 @@ func TestCoalescedExchangesShareAValue(t *testing.T) {
 
 	batch := make([]*exchange, exchanges)
 	for i := range batch {
-		batch[i] = &exchange{ctx: t.Context(), key: "number", done: make(chan struct{})}
+		batch[i] = &exchange{key: "number", done: make(chan struct{})}
 	}
 	c.sendBatch(batch)
 	for _, e := range batch {

@@ -67,14 +67,14 @@ func (s *Store) allow(ctx context.Context, key string) (Quota, error) {
 // ChargeAddress charges one API request to an address: one that bears no token
 // that admits it.
 func (s *Store) ChargeAddress(ctx context.Context, address string) (Quota, error) {
-	ctx, cancel := s.withTimeout(ctx)
-	defer cancel()
+	call := s.begin(ctx)
+	defer call.end()
 	window := s.apiWindow()
 	charge := s.charge(ctx, window, addressCounterKey(address, window.number))
-	if err := s.checks.do(ctx, charge.cmds()...); err != nil {
+	if err := s.checks.do(ctx, call.until, charge.cmds()...); err != nil {
 		return Quota{}, fmt.Errorf("charge an address: %w", err)
 	}
-	return s.quota(ctx, charge)
+	return s.quota(ctx, call.until, charge)
 }
 
 // apiWindow is a fixed window of the API limiter. Its number is part of the
@@ -140,7 +140,7 @@ func (w apiWindow) ttl() int64 {
 
 // quota reads a charge. It fails where the request could not be counted, as when
 // memory is out: who can't be limited is not let in.
-func (s *Store) quota(ctx context.Context, c apiCharge) (Quota, error) {
+func (s *Store) quota(ctx context.Context, until time.Time, c apiCharge) (Quota, error) {
 	count, err := c.count.Result()
 	if err != nil {
 		return Quota{}, fmt.Errorf("count a request: %w", err)
@@ -148,7 +148,7 @@ func (s *Store) quota(ctx context.Context, c apiCharge) (Quota, error) {
 	if c.expire == nil && count == 1 {
 		// It vanished, by a FLUSHDB say, and is without an expiry now.
 		c.expire = c.window.expire(ctx, c.key)
-		if err := s.checks.do(ctx, c.expire); err != nil {
+		if err := s.checks.do(ctx, until, c.expire); err != nil {
 			return Quota{}, fmt.Errorf("bound a counter: %w", err)
 		}
 	}
