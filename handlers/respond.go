@@ -27,8 +27,17 @@ func respond(w http.ResponseWriter, status int, body any) error {
 	return nil
 }
 
-// timestamp is RFC 3339 in UTC with milliseconds.
-const timestamp = "2006-01-02T15:04:05.000Z07:00"
+// timestamp is RFC 3339 in UTC with milliseconds. The time package has a short
+// way for that format without them alone.
+func timestamp(t time.Time) string {
+	t = t.UTC()
+	text := t.AppendFormat(make([]byte, 0, len("2006-01-02T15:04:05.000Z")), time.RFC3339)
+	end := len(text) - len("Z")
+	// Four digits, the first of which gives its place to the point.
+	text = strconv.AppendInt(text[:end], 1000+int64(t.Nanosecond())/int64(time.Millisecond), 10)
+	text[end] = '.'
+	return string(append(text, 'Z'))
+}
 
 type sessionBody struct {
 	ID              json.Number `json:"id"`
@@ -50,14 +59,14 @@ func newSessionBody(s redisstore.Session, current bool) sessionBody {
 		Name:            s.Name,
 		Exp:             s.ExpiresAt.Unix(),
 		PermissionFlags: s.PermissionFlags,
-		CreatedAt:       s.CreatedAt.UTC().Format(timestamp),
-		UpdatedAt:       s.UpdatedAt.UTC().Format(timestamp),
+		CreatedAt:       timestamp(s.CreatedAt),
+		UpdatedAt:       timestamp(s.UpdatedAt),
 		IP:              known(s.IP),
 		UserAgent:       known(s.UserAgent),
 		Current:         current,
 	}
 	if !s.UsedAt.IsZero() {
-		used := s.UsedAt.UTC().Format(timestamp)
+		used := timestamp(s.UsedAt)
 		body.UsedAt = &used
 	}
 	return body
@@ -107,11 +116,13 @@ func sessionsDeleted(count int) successBody {
 
 // setQuota tells the client how much of a limit is left.
 func setQuota(w http.ResponseWriter, q redisstore.Quota) {
-	// In the canonical form: with Set, each request would have to find it.
+	// In the canonical form, and of one array: with Set, each request would have
+	// to find the one and to allocate three of the other.
+	values := [...]string{strconv.Itoa(q.Limit), strconv.Itoa(q.Remaining), seconds(max(q.Reset, 0))}
 	h := w.Header()
-	h["Ratelimit-Limit"] = []string{strconv.Itoa(q.Limit)}
-	h["Ratelimit-Remaining"] = []string{strconv.Itoa(q.Remaining)}
-	h["Ratelimit-Reset"] = []string{seconds(max(q.Reset, 0))}
+	h["Ratelimit-Limit"] = values[0:1:1]
+	h["Ratelimit-Remaining"] = values[1:2:2]
+	h["Ratelimit-Reset"] = values[2:3:3]
 }
 
 // retryAfter never says "at once" to a request that was refused.

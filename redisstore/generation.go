@@ -116,7 +116,9 @@ func parseChecked(sid string, values []any, current int64) (Session, bool, error
 // the current generation. One that claims a later one comes from another Redis,
 // and is not older than anything that was ended here.
 func bornIn(field any, current int64) bool {
-	text, _ := field.(string)
-	generation, _ := strconv.ParseInt(text, 10, 64)
+	var generation int64
+	if text, _ := field.(string); text != "" {
+		generation, _ = strconv.ParseInt(text, 10, 64)
+	}
 	return generation >= current
 }

@@ -42,7 +42,7 @@ func parseSession(sid string, values []any) (Session, bool, error) {
 	if len(values) != len(sessionFields) {
 		return Session{}, false, errors.New("read a session: reply of another length")
 	}
-	texts := make([]string, len(values))
+	var texts [8]string // Of a fixed size, so that it costs no allocation.
 	for i, value := range values {
 		texts[i], _ = value.(string)
 	}
