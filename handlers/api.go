@@ -111,7 +111,7 @@ func New(store Store, passwords Passwords, issuer Issuer, verifier Verifier, log
 		docsPage:  openapi.NewDocs(),
 		log:       log,
 	}
-	a.Handler = a.wrap(a.routes())
+	a.Handler = a.wrap(dispatch(a.routes()))
 	return a
 }
 

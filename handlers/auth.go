@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/gorilla/mux"
-
 	"github.com/sessiond/sessiond/redisstore"
 	"github.com/sessiond/sessiond/tokens"
 )
@@ -80,7 +78,7 @@ func (a *API) signedIn(next userHandler) handlerFunc {
 // caller's own or, for staff, that of any user who exists. The caller's session
 // must be allowed what the request wants.
 func (a *API) account(r *http.Request, c *caller, wanted permission) (string, error) {
-	uid := mux.Vars(r)["uid"]
+	uid := pathVar(r, "uid")
 	if uid == "me" || uid == c.userID {
 		if !c.may(wanted.own) {
 			return "", errInsufficientPermissions
@@ -109,8 +107,8 @@ func (c *caller) is(uid, sid string) bool {
 // namesItself tells whether the path names the very session that sent the
 // request, which any session may end.
 func (c *caller) namesItself(r *http.Request) bool {
-	vars := mux.Vars(r)
-	return (vars["uid"] == "me" || vars["uid"] == c.userID) && (vars["sid"] == "me" || vars["sid"] == c.session.ID)
+	uid, sid := pathVar(r, "uid"), pathVar(r, "sid")
+	return (uid == "me" || uid == c.userID) && (sid == "me" || sid == c.session.ID)
 }
 
 // sessionID resolves "me", which is the caller's own session and so names none

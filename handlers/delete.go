@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/gorilla/mux"
-
 	"github.com/sessiond/sessiond/redisstore"
 )
 
@@ -20,7 +18,7 @@ func (a *API) deleteSession(w http.ResponseWriter, r *http.Request, c *caller) e
 			return err
 		}
 		var ok bool
-		if sid, ok = sessionID(mux.Vars(r)["sid"], uid, c); !ok {
+		if sid, ok = sessionID(pathVar(r, "sid"), uid, c); !ok {
 			return errUnknownSession
 		}
 	}

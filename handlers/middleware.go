@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/gorilla/mux"
 	"github.com/rs/cors"
 
 	"github.com/sessiond/sessiond/redisstore"
@@ -48,11 +47,14 @@ func (a *API) cors(next http.Handler) http.Handler {
 	}).Handler(next)
 }
 
-// requestInfo is what log and metrics tell of a request; handlers fill it in.
+// requestInfo is what is known of a request beside what it says itself. Log and
+// metrics tell of it; handlers fill it in.
 type requestInfo struct {
 	clientIP netip.Addr
-	route    string
-	userID   string
+	// route is the template of the path, vars what the path has in its place.
+	route  string
+	vars   map[string]string
+	userID string
 	// abandoned tells that the client left before the answer.
 	abandoned bool
 }
@@ -95,16 +97,6 @@ func (a *API) observe(next http.Handler) http.Handler {
 			slog.String("user", info.userID),
 			slog.String("ip", info.clientIP.String()))
 		_ = a.log.Handler().Handle(r.Context(), record)
-	})
-}
-
-// noteRoute is the router's own middleware: only a match knows its route.
-func noteRoute(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if template, err := mux.CurrentRoute(r).GetPathTemplate(); err == nil {
-			infoOf(r.Context()).route = template
-		}
-		next.ServeHTTP(w, r)
 	})
 }
 

@@ -2,8 +2,6 @@ package handlers
 
 import (
 	"net/http"
-
-	"github.com/gorilla/mux"
 )
 
 // openAPI handles GET /openapi.json: it tells programs what the API is.
@@ -13,7 +11,7 @@ func (a *API) openAPI(w http.ResponseWriter, _ *http.Request, _ *caller) error {
 
 // docs handles GET /docs and GET /docs/:file: it shows people what the API is.
 func (a *API) docs(w http.ResponseWriter, r *http.Request, _ *caller) error {
-	found, err := a.docsPage.Serve(w, r, mux.Vars(r)["file"])
+	found, err := a.docsPage.Serve(w, r, pathVar(r, "file"))
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // routes is the whole API. Whatever is not here is an unknown endpoint.
-func (a *API) routes() http.Handler {
+func (a *API) routes() *mux.Router {
 	// Cleaned paths would be answered with a bare redirect; decoded ones would
 	// let %2F reach into another route.
 	root := mux.NewRouter().SkipClean(true).UseEncodedPath()
@@ -48,10 +48,32 @@ func (a *API) routes() http.Handler {
 		root.Handle(path, sessionsPage).Methods(http.MethodGet, http.MethodHead)
 	}
 
-	root.Use(noteRoute)
 	root.NotFoundHandler = a.handle(a.unknown)
 	root.MethodNotAllowedHandler = root.NotFoundHandler
 	return root
+}
+
+// dispatch notes the route that the router finds, and calls its handler. The
+// router's own ServeHTTP would copy the request twice to note the same.
+func dispatch(router *mux.Router) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var match mux.RouteMatch
+		// It always matches: unknown endpoints have a handler, too.
+		router.Match(r, &match)
+		if match.MatchErr == nil && match.Route != nil {
+			info := infoOf(r.Context())
+			info.vars = match.Vars
+			if template, err := match.Route.GetPathTemplate(); err == nil {
+				info.route = template
+			}
+		}
+		match.Handler.ServeHTTP(w, r)
+	})
+}
+
+// pathVar is what the path has in place of a variable of its route.
+func pathVar(r *http.Request, name string) string {
+	return infoOf(r.Context()).vars[name]
 }
 
 // hello handles GET on the base path itself: it tells clients that the API is

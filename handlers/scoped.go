@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/gorilla/mux"
-
 	"github.com/sessiond/sessiond/redisstore"
 	"github.com/sessiond/sessiond/tokens/strictjson"
 )
@@ -18,7 +16,7 @@ import (
 func (a *API) createScopedSession(w http.ResponseWriter, r *http.Request, c *caller) error {
 	ctx := r.Context()
 	// Nobody makes sessions of others, nor does a scoped session make another.
-	if uid := mux.Vars(r)["uid"]; (uid != "me" && uid != c.userID) || c.session.PermissionFlags != nil {
+	if uid := pathVar(r, "uid"); (uid != "me" && uid != c.userID) || c.session.PermissionFlags != nil {
 		return errInsufficientPermissions
 	}
 	quota, err := a.store.AllowScopedSession(ctx, c.userID)

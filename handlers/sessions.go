@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"github.com/gorilla/mux"
-
 	"github.com/sessiond/sessiond/redisstore"
 	"github.com/sessiond/sessiond/tokens/strictjson"
 )
@@ -16,7 +14,7 @@ func (a *API) getSession(w http.ResponseWriter, r *http.Request, c *caller) erro
 	if err != nil {
 		return err
 	}
-	sid, ok := sessionID(mux.Vars(r)["sid"], uid, c)
+	sid, ok := sessionID(pathVar(r, "sid"), uid, c)
 	if !ok {
 		return errUnknownSession
 	}
@@ -75,7 +73,7 @@ func (a *API) renameSession(w http.ResponseWriter, r *http.Request, c *caller) e
 	if !ok {
 		return errMissingFields("name")
 	}
-	sid, ok := sessionID(mux.Vars(r)["sid"], uid, c)
+	sid, ok := sessionID(pathVar(r, "sid"), uid, c)
 	if !ok {
 		return errUnknownSession
 	}

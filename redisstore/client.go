@@ -106,6 +106,10 @@ func Connect(c config.Redis) redis.UniversalClient {
 		PoolTimeout:           c.Timeout,
 		DialerRetries:         1,
 
+		// Nothing here needs RESP3, whose replies are each looked at for a
+		// notification in front of them.
+		Protocol: 2,
+
 		// Redis 7 and older refuse these and fail the connection with them.
 		DisableIdentity:          true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
