@@ -25,11 +25,20 @@ func (a *API) wrap(router http.Handler) http.Handler {
 // browsers from taking them for anything but JSON.
 func noStore(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
+		// Values that are shared, under keys in the canonical form: with Set, each
+		// request would allocate the one and have to find the other.
+		h := w.Header()
+		h["Cache-Control"], h["X-Content-Type-Options"] = noStoreValue, noSniffValue
 		next.ServeHTTP(w, r)
 	})
 }
+
+// Slices of capacity 1, so that Header.Add copies them.
+var (
+	noStoreValue = []string{"no-store"}
+	noSniffValue = []string{"nosniff"}
+	jsonValue    = []string{"application/json; charset=utf-8"}
+)
 
 // cors lets scripts of the configured origins read answers. Preflights are
 // answered here: they bear no token, and reach no Redis.

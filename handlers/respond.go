@@ -20,8 +20,9 @@ func respond(w http.ResponseWriter, status int, body any) error {
 	if err := encoder.Encode(body); err != nil {
 		return fmt.Errorf("encode a response: %w", err)
 	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Content-Length", strconv.Itoa(buffer.Len()))
+	h := w.Header()
+	h["Content-Type"] = jsonValue
+	h["Content-Length"] = []string{strconv.Itoa(buffer.Len())}
 	w.WriteHeader(status)
 	_, _ = w.Write(buffer.Bytes())
 	return nil
