@@ -31,7 +31,9 @@ func (a *app) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	log := newLogger(a.stderr, c.Log)
+	buffer := newLogBuffer(a.stderr, logDelay)
+	defer buffer.flush()
+	log := slog.New(bufferedHandler{newLogger(buffer, c.Log).Handler(), buffer})
 	redisLog.Store(log)
 	tuneGC()
 
