@@ -140,10 +140,15 @@ func (c *coalescer) mayLeave() bool {
 
 // drain sends batches until nobody waits.
 func (c *coalescer) drain() {
-	// Requests that are there to be read may come along: those go first.
-	runtime.Gosched()
-	for batch := c.take(0); len(batch) > 0; {
-		batch = c.take(c.sendBatch(batch))
+	var took time.Duration
+	for {
+		// Requests that are there to be read may come along: those go first.
+		runtime.Gosched()
+		batch := c.take(took)
+		if len(batch) == 0 {
+			return
+		}
+		took = c.sendBatch(batch)
 	}
 }
 
