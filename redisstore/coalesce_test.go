@@ -200,27 +200,36 @@ func TestVanishedCounterIsBoundedAgain(t *testing.T) {
 	}
 }
 
-// A connection that hangs does not hold up the requests that come after.
+// Connections that hang do not hold up the requests that come after.
 func TestStalledExchangeIsPassedBy(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	c := newCoalescer(server.Client(), 30*time.Second)
-	if err := c.do(t.Context(), soon(), redis.NewStatusCmd(t.Context(), "ping")); err != nil {
-		t.Fatal(err)
-	}
+	// So near that no more batches may be under way than the least.
+	c.distance.observe(time.Nanosecond)
 
-	var hanging sync.WaitGroup
-	hanging.Go(func() {
-		_ = c.do(t.Context(), soon(), redis.NewStringSliceCmd(t.Context(), "blpop", "nothing", 30))
-	})
-	redistest.Eventually(t, "BLPOP to hang", func() bool {
+	blocked := func() string {
 		info, err := server.Client().InfoMap(t.Context(), "clients").Result()
-		return err == nil && info["Clients"]["blocked_clients"] == "1"
-	})
+		if err != nil {
+			t.Error(err)
+		}
+		return info["Clients"]["blocked_clients"]
+	}
+	var hanging sync.WaitGroup
+	for i := range minActive {
+		hanging.Go(func() {
+			_ = c.do(t.Context(), soon(), redis.NewStringSliceCmd(t.Context(), "blpop", "nothing", 30))
+		})
+		// One after the other, since together they would be one batch.
+		redistest.Eventually(t, "BLPOP to hang", func() bool { return blocked() == strconv.Itoa(i+1) })
+	}
 	redistest.Eventually(t, "an exchange to pass by", func() bool {
 		cmd := redis.NewStatusCmd(t.Context(), "ping")
 		return c.do(t.Context(), time.Now().Add(time.Second), cmd) == nil && cmd.Val() == "PONG"
 	})
+	if got := blocked(); got != strconv.Itoa(minActive) {
+		t.Errorf("it waited until %s were left to hang", got)
+	}
 	server.Kill()
 	hanging.Wait()
 }
