@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -52,6 +53,11 @@ type metrics struct {
 	logins      *prometheus.CounterVec
 	tokenChecks *prometheus.CounterVec
 	rateLimited *prometheus.CounterVec
+
+	// requestSeries remembers the series of requests and durations that a kind
+	// of request counts in: to look both up by their labels costs ten times as
+	// much as to count.
+	requestSeries sync.Map // requestKind to requestSeries
 
 	// gauges are read from other parts whenever somebody looks.
 	gauges []prometheus.Collector
@@ -132,10 +138,30 @@ func (a *API) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
+// requestKind is the labels of a request.
+type requestKind struct {
+	route, method string
+	status        int
+}
+
+type requestSeries struct {
+	count    prometheus.Counter
+	duration prometheus.Observer
+}
+
 // request counts a request that has been answered.
-func (m *metrics) request(route, method string, status int, duration time.Duration) {
-	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
-	m.durations.WithLabelValues(route, method).Observe(duration.Seconds())
+func (m *metrics) request(kind requestKind, duration time.Duration) {
+	known, ok := m.requestSeries.Load(kind)
+	if !ok {
+		known, _ = m.requestSeries.LoadOrStore(kind, requestSeries{
+			count:    m.requests.WithLabelValues(kind.route, kind.method, strconv.Itoa(kind.status)),
+			duration: m.durations.WithLabelValues(kind.route, kind.method),
+		})
+	}
+	if series, ok := known.(requestSeries); ok {
+		series.count.Inc()
+		series.duration.Observe(duration.Seconds())
+	}
 }
 
 // countLogins counts by outcome what the login answers.

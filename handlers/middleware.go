@@ -91,7 +91,7 @@ func (a *API) observe(next http.Handler) http.Handler {
 			status = statusAbandoned
 		}
 		duration := end.Sub(start)
-		a.metrics.request(info.route, method, status, duration)
+		a.metrics.request(requestKind{info.route, method, status}, duration)
 		if !a.log.Enabled(r.Context(), slog.LevelInfo) {
 			return
 		}

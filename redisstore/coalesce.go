@@ -12,10 +12,9 @@ import (
 
 const (
 	// minActive and maxActive bound how many batches are under way at the same
-	// time, each on a connection of its own. With fewer than 4 processors idle
-	// while they wait for each other; more make the batches smaller than they
-	// could be.
-	minActive, maxActive = 4, 16
+	// time, each on a connection of its own. With one alone the processors wait
+	// for each other; more than two make batches smaller, and Redis work more.
+	minActive, maxActive = 2, 16
 	// stall is after how long without a reply a further batch may leave: one
 	// connection that hangs shall not hold up the others' requests.
 	stall = 5 * time.Millisecond
