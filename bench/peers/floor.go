@@ -16,7 +16,7 @@ func newFloor(ctx context.Context, rdb *redis.Client, sessions int) (http.Handle
 	err := inBatches(ctx, rdb, sessions, func(pipe redis.Pipeliner, i int) error {
 		key := fmt.Sprintf("floor:%d", i)
 		headers[i] = "X-Key: " + key
-		return pipe.Set(ctx, key, sessionBody(fmt.Sprintf("Floor %d", i), 0), 0).Err()
+		return pipe.Set(ctx, key, sessionBody(sessionName(i), 0), 0).Err()
 	})
 	if err != nil {
 		return nil, nil, err
@@ -34,8 +34,15 @@ func newFloor(ctx context.Context, rdb *redis.Client, sessions int) (http.Handle
 	}), headers, nil
 }
 
+// sessionName is as long as the names that sessiond's sessions have in the
+// benchmark.
+func sessionName(i int) string {
+	return fmt.Sprintf("Firefox on Windows, workstation %08d", i)
+}
+
 // sessionBody has the fields and so the length of sessiond's answer.
 func sessionBody(name string, exp int64) string {
 	return fmt.Sprintf(`{"id":1700000000000,"name":%q,"exp":%d,"permissionFlags":null,`+
-		`"usedAt":"2026-01-01T00:00:00.000Z","createdAt":"2026-01-01T00:00:00.000Z","updatedAt":"2026-01-01T00:00:00.000Z"}`, name, exp)
+		`"usedAt":"2026-01-01T00:00:00.000Z","createdAt":"2026-01-01T00:00:00.000Z","updatedAt":"2026-01-01T00:00:00.000Z",`+
+		`"ip":null,"userAgent":null,"current":true}`, name, exp)
 }

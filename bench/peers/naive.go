@@ -47,7 +47,7 @@ func newNaive(ctx context.Context, rdb *redis.Client, sessions int) (http.Handle
 		}
 		headers[i] = "Authorization: " + token
 		pipe.HSet(ctx, "user:"+uid, "username", "user"+uid, "staff", "0", "createdAt", uid)
-		pipe.HSet(ctx, "session:"+uid+":"+sid, "name", "Naive "+uid, "exp", exp.Unix(), "createdAt", sid, "updatedAt", sid)
+		pipe.HSet(ctx, "session:"+uid+":"+sid, "name", sessionName(i), "exp", exp.Unix(), "createdAt", sid, "updatedAt", sid)
 		return pipe.ExpireAt(ctx, "session:"+uid+":"+sid, exp).Err()
 	})
 	return n, headers, err

@@ -24,7 +24,7 @@ func newSCS(ctx context.Context, rdb *redis.Client, sessions int) (http.Handler,
 	exp := time.Now().Add(24 * time.Hour)
 	for i := range headers {
 		token := rand.Text()
-		data, err := manager.Codec.Encode(exp, map[string]any{"name": fmt.Sprintf("SCS %d", i)})
+		data, err := manager.Codec.Encode(exp, map[string]any{"name": sessionName(i)})
 		if err != nil {
 			return nil, nil, fmt.Errorf("encode a session: %w", err)
 		}
