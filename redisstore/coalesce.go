@@ -111,8 +111,8 @@ func (c *coalescer) doWith(ctx context.Context, until time.Time, key string, cmd
 	}
 }
 
-// deadlines holds timers that are not running. A context.WithDeadline for each
-// exchange would cost as much as its way through Redis.
+// deadlines holds timers that are not running. A context with a deadline for each
+// exchange would cost several times as much.
 var deadlines sync.Pool
 
 // submit makes sure that the exchange leaves.
