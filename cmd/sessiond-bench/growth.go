@@ -22,8 +22,8 @@ var growthSizes = []int{1_000, 100_000, 1_000_000}
 
 const (
 	growthPerUser = 4
-	// growthTokens are in rotation whatever the size, spread evenly over all
-	// sessions: only the data grows, not the crowd.
+	// growthTokens are in rotation whatever the size, their users spread evenly
+	// over all: only the data grows, not the crowd.
 	growthTokens      = 1_000
 	growthConnections = 64
 	// slowdown is by how much the check may get slower.
@@ -96,10 +96,11 @@ func seedGrowth(ctx context.Context, redisAddress string, n int, keys, headers s
 		return err
 	}
 	claims := make([]tokens.Claims, growthTokens)
+	// All sessions of as many users, whatever the size, spread over all that
+	// there are: what is in use shall be the same, what lies around it differ.
+	users, used := n/growthPerUser, growthTokens/growthPerUser
 	for i := range claims {
-		session := i * (n / growthTokens)
-		// The whole session number would always be the user's first one.
-		claims[i] = importedClaims(now, session/growthPerUser, i%growthPerUser)
+		claims[i] = importedClaims(now, i/growthPerUser*(users/used), i%growthPerUser)
 	}
 	return seed.writeTokens(ctx, headers, claims)
 }
